@@ -24,7 +24,7 @@ type Package struct {
 	Name      string    `json:"name"`
 	EVR       EVR       `json:"evr"`
 	Arch      string    `json:"arch,omitempty"`
-	Source    string    `json:"source,omitempty"`   // source package: "openssl-3.0.7-24.el9.src.rpm" or "openssl 3.0.11-1"
+	Source    string    `json:"source,omitempty"` // source package: "openssl-3.0.7-24.el9.src.rpm" or "openssl 3.0.11-1"
 	Vendor    string    `json:"vendor,omitempty"`
 	Installed time.Time `json:"installed,omitzero"` // UTC, when the package manager says so
 	Held      bool      `json:"held,omitempty"`     // excluded from upgrades on the host
