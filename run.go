@@ -76,6 +76,7 @@ type HostPlan struct {
 // that a dry run shows exactly what a run does.
 type PlannedStep struct {
 	ID     string            `json:"id"` // unique within the host: "patch", "hook.pre.remount" …
+	Stage  Stage             `json:"stage"`
 	Kind   StepKind          `json:"kind"`
 	System string            `json:"system,omitempty"` // name in the configuration of what does it
 	Target string            `json:"target,omitempty"` // the host's name there

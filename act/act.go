@@ -282,6 +282,7 @@ type Hook interface {
 // A Script is what a hook runs.
 type Script struct {
 	Name    string
+	Marker  Marker // unique for this script on this host, whatever runs it
 	Text    string
 	User    string // "" = as connected
 	Env     map[string]string
@@ -296,4 +297,52 @@ type ScriptOutcome struct {
 	TimedOut bool
 	Took     time.Duration
 	Output   string // bounded, untrusted, secrets masked
+}
+
+// Optional abilities: a backend that has one implements the interface, and
+// the engine finds it by a type assertion.
+
+// A ScriptFinder says what became of a script whose outcome was lost with
+// the process that started it.
+type ScriptFinder interface {
+	// FindScript looks for the script with the marker on the host. ended is
+	// false while it runs; the outcome is complete only if ended.
+	FindScript(ctx context.Context, t Target, m Marker) (o ScriptOutcome, ended, found bool, err error)
+}
+
+// A Placer says which shared parts of its system a host uses, so that actions
+// on one of them can be limited.
+type Placer interface {
+	// Places returns the parts by name, sorted: datastores, storage pools.
+	Places(ctx context.Context, t Target) ([]string, error)
+}
+
+// A RebootNeeder asks a host whether it needs a reboot now. A Patcher or
+// Rebooter may be one.
+type RebootNeeder interface {
+	RebootNeeded(ctx context.Context, t Target) (katprep.Reboot, error)
+}
+
+// A Refresher makes its system look at a host again after patching. A Patcher
+// may be one.
+type Refresher interface {
+	// Refresh returns when the list of applicable errata was computed again
+	// after since; ctx bounds the wait. Not in time is an error of kind
+	// katprep.Unreachable.
+	Refresh(ctx context.Context, t Target, since time.Time) (Ref, error)
+}
+
+// A PatchCanceler stops a job. A Patcher may be one.
+type PatchCanceler interface {
+	// CancelPatch returns when the job has ended. Hosts may be patched
+	// already: AwaitPatch says so.
+	CancelPatch(ctx context.Context, t Target, job Job) error
+}
+
+// A RevertFinder says whether a VM was taken back to the marker's snapshot
+// already. A Snapshotter may be one; without it, a revert whose outcome was
+// lost is done again.
+type RevertFinder interface {
+	// FindRevert looks for a completed revert not before since.
+	FindRevert(ctx context.Context, t Target, since time.Time) (ref Ref, found bool, err error)
 }
