@@ -1,0 +1,30 @@
+# katprep: make build, make test, make lint, make demo
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+GOFLAGS_RELEASE = -trimpath -ldflags "-s -w -X main.release=$(VERSION)"
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: build test test-fast lint bench demo needs
+
+build: ## one static binary, ./katprep
+	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o katprep ./cmd/katprep
+
+test: needs ## every test; tests whose programs are missing say so and are skipped
+	go test -timeout 15m ./...
+
+test-fast: ## the tests that need nothing but Go and Git
+	go test -short ./...
+
+needs: ## install what the tests run against, or name what is missing
+	@.ci/needs
+
+lint:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "gofmt differs"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+bench: ## the figures of docs/benchmarks.md
+	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./...
+
+demo: build ## a whole patch day on a simulated landscape
+	./katprep demo
