@@ -1,0 +1,145 @@
+package landscape
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/stdevel/katprep"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// eachPackage calls f for every installed package of the host as of the
+// time when it last told the server: component, level, and the index of the
+// binary package.
+func (s *Server) eachPackage(h *host, f func(c *component, level, sub int)) {
+	at := s.packageView(h)
+	for _, c := range h.fam.comps {
+		if !s.has(h, c) {
+			continue
+		}
+		levels := []int{h.level(c, at)}
+		if c.kernel {
+			levels = h.kernels(at)
+		}
+		for _, l := range levels {
+			for sub := range c.subs {
+				f(c, l, sub)
+			}
+		}
+	}
+}
+
+// countUpdates counts binary packages with an applicable and an upgradable
+// update.
+func (s *Server) countUpdates(h *host) (applicable, upgradable int) {
+	at := s.packageView(h)
+	for _, c := range h.fam.comps {
+		if len(c.levels) == 1 || !s.has(h, c) {
+			continue
+		}
+		now := h.level(c, at)
+		if now < len(c.levels)-1 {
+			applicable += len(c.subs)
+		}
+		if now < s.best(h, c) {
+			upgradable += len(c.subs)
+		}
+	}
+	return applicable, upgradable
+}
+
+// listPackages answers for RPM or Debian hosts; the other kind has none.
+func (s *Server) listPackages(format katprep.Format) handler {
+	return func(c *call) *reply {
+		h, bad := s.host(c)
+		if bad != nil {
+			return bad
+		}
+		var list [][]byte
+		if h.fam.format == format && h.view != 0 && !h.fault.NoContent {
+			list = s.packageObjects(c, h)
+		}
+		e, p, bad := s.katelloEnvelope(c, len(list), sortedBy("nvra", "asc"))
+		if bad != nil {
+			return bad
+		}
+		e.Results = json.RawMessage(raw(list[p.from:p.to]))
+		return object(200, katelloList{envelope: e})
+	}
+}
+
+func (s *Server) packageObjects(c *call, h *host) [][]byte {
+	at := s.packageView(h)
+	status, search := c.q.Get("status"), strings.ToLower(c.q.Get("search"))
+	list := make([][]byte, 0, h.fam.npkgs)
+	s.eachPackage(h, func(comp *component, l, sub int) {
+		newest := l == h.level(comp, at)
+		upgradable := newest && l < s.best(h, comp)
+		if status == "upgradable" && !upgradable || status == "up-to-date" && upgradable ||
+			search != "" && !strings.Contains(strings.ToLower(comp.subs[sub]), strings.Trim(strings.TrimPrefix(strings.ReplaceAll(search, " ", ""), "name="), `"`)) {
+			return
+		}
+		list = append(list, s.packageJSON(h, comp, l, sub, upgradable))
+	})
+	return list
+}
+
+var (
+	noUpgrade = []byte(`,"upgradable_versions":null}`)
+	closing   = []byte(`}`)
+)
+
+func (s *Server) packageJSON(h *host, comp *component, l, sub int, upgradable bool) []byte {
+	head := comp.levels[l].json[sub]
+	switch {
+	case !s.katelloAt(4, 7):
+		return slices.Concat(head, closing)
+	case !upgradable:
+		return slices.Concat(head, noUpgrade)
+	}
+	to := comp.levels[s.best(h, comp)]
+	version := to.nvra[sub]
+	if h.fam.format == katprep.Deb {
+		version = string(to.evr)
+	}
+	return fmt.Appendf(slices.Clone(head), `,"upgradable_versions":[%q]}`, version)
+}
+
+// listTraces shows what runs on replaced files.
+func (s *Server) listTraces(c *call) *reply {
+	h, bad := s.host(c)
+	if bad != nil {
+		return bad
+	}
+	type trace struct {
+		ID          int     `json:"id"`
+		Application string  `json:"application"`
+		Helper      string  `json:"helper"`
+		Restart     *string `json:"restart_command"`
+		Kind        string  `json:"app_type"`
+		HostID      int     `json:"host_id"`
+		Host        string  `json:"host"`
+		Reboot      bool    `json:"reboot_required"`
+	}
+	var list []trace
+	if h.view != 0 && h.tracer && !h.fault.NoTracer && !h.fault.NoContent && h.fam.format == katprep.RPM {
+		for _, comp := range h.fam.comps {
+			if !s.has(h, comp) || !s.stale(h, comp, s.packageView(h)) {
+				continue
+			}
+			t := trace{ID: h.id*100 + comp.index, Application: comp.daemon, HostID: h.id, Host: h.name, Kind: "daemon"}
+			t.Helper = "systemctl restart " + comp.daemon
+			t.Restart = ref(t.Helper)
+			if comp.kernel || comp.name == "glibc" || comp.name == "dbus" {
+				t.Application, t.Kind, t.Reboot = comp.name, "static", true
+				t.Helper, t.Restart = "You will have to reboot your computer", ref("reboot")
+			}
+			list = append(list, t)
+		}
+	}
+	return katelloPage(s, c, list, sortedBy("application", "asc"), func(t trace) any { return t })
+}
