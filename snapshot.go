@@ -57,6 +57,10 @@ type Snapshot struct {
 	Sources   []Source  `json:"sources"` // in the order of the configuration
 	Counts    Counts    `json:"counts"`
 	Gaps      []Gap     `json:"gaps,omitempty"` // hosts not collected, sorted by name, source, ID
+
+	// Warnings are about hosts that were read, and that a reader may confuse:
+	// the same name twice. Sorted by name, source, ID.
+	Warnings []HostWarning `json:"warnings,omitempty"`
 }
 
 // A Source is a system that knows hosts, as it presented itself.
@@ -89,6 +93,12 @@ type Gap struct {
 	Host
 	Status   Status    `json:"status"`
 	Problems []Problem `json:"problems"`
+}
+
+// A HostWarning says what a reader must know of a host in a snapshot.
+type HostWarning struct {
+	Host
+	Message string `json:"message"`
 }
 
 // A Selection says which hosts are meant. Lists of one field are alternatives,
