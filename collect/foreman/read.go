@@ -1,0 +1,206 @@
+package foreman
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/collect"
+	"github.com/stdevel/katprep/internal/foremanapi"
+)
+
+// A job reads one host.
+type job struct {
+	*reader
+	host  foremanapi.Host
+	state katprep.State
+}
+
+// read asks for what the lists did not say. Its error means that the login
+// was refused, or that the time is over.
+func (j *job) read(ctx context.Context) (collect.Reading, error) {
+	if !j.host.Content.OK {
+		j.unregistered()
+		return collect.Reading{State: j.state}, nil
+	}
+	steps := []func(context.Context) error{j.readErrata}
+	if j.o.Packages {
+		steps = append(steps, j.readPackages)
+	}
+	if j.o.Traces {
+		steps = append(steps, j.readTraces)
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return collect.Reading{}, err
+		}
+	}
+	return collect.Reading{State: j.state, Errata: j.errata.take(j.state.Errata)}, nil
+}
+
+// unregistered is for a host of which Katello knows no content: whether it
+// lacks errata nobody can say.
+func (j *job) unregistered() {
+	why := "the host is not registered for content"
+	if !j.server.Has(foremanapi.Katello) {
+		why = "the plugin katello is not installed on the server"
+	}
+	missing(&j.state, katprep.AspectErrata, "errata: %s", why)
+	if j.o.Applicable {
+		missing(&j.state, katprep.AspectApplicable, "applicable errata: %s", why)
+	}
+	if j.o.Packages {
+		missing(&j.state, katprep.AspectPackages, "packages: %s", why)
+	}
+	if j.o.Traces {
+		missing(&j.state, katprep.AspectProcesses, "traces: %s", why)
+	}
+}
+
+// lost records an aspect that could not be read, or returns the error if it
+// ends the whole reading.
+func (j *job) lost(ctx context.Context, a katprep.Aspect, what string, err error) error {
+	if j.fatal(ctx, err) {
+		return err
+	}
+	missing(&j.state, a, "%s: %v", what, err)
+	return nil
+}
+
+// errataUnknown is Katello's own word for a host whose errata it could not
+// compute, although it counts none.
+const errataUnknown = 1
+
+func (j *job) readErrata(ctx context.Context) error {
+	counts := j.host.Content.V.Counts
+	total := counts.V.Total
+	if j.host.ErrataStatus.Valid && j.host.ErrataStatus.N == errataUnknown && total.N == 0 {
+		missing(&j.state, katprep.AspectErrata, "errata: the server says: %s", orElse(string(j.host.ErrataLabel), "unknown"))
+		if j.o.Applicable {
+			missing(&j.state, katprep.AspectApplicable, "applicable errata: the server could not compute them")
+		}
+		return nil
+	}
+	installable, err := j.errataOf(ctx, false, total.N, total.Valid)
+	if err != nil {
+		return j.lost(ctx, katprep.AspectErrata, "errata", err)
+	}
+	know(&j.state, katprep.AspectErrata)
+	j.merge(installable)
+	if !j.o.Applicable {
+		return nil
+	}
+	all := counts.V.Applicable.V.Total
+	applicable, err := j.errataOf(ctx, true, all.N, all.Valid)
+	if err != nil {
+		return j.lost(ctx, katprep.AspectApplicable, "applicable errata", err)
+	}
+	know(&j.state, katprep.AspectApplicable)
+	j.merge(applicable)
+	return nil
+}
+
+// errataOf takes the host's errata from the bulk answer if their number is
+// what the host itself counts, and asks for this host alone otherwise.
+func (j *job) errataOf(ctx context.Context, applicable bool, want int64, counted bool) ([]katprep.HostErratum, error) {
+	if counted && want == 0 && j.errata.org(j.host.OrganizationID.N) == nil {
+		return nil, nil
+	}
+	bulkErr := errors.New("the errata of many hosts were not asked for")
+	if org := j.errata.org(j.host.OrganizationID.N); org != nil {
+		list, err := org.installable, org.err
+		if applicable {
+			list, err = org.applicable, org.errApplicable
+		}
+		bulkErr = err
+		if err == nil {
+			ids, proven := j.errata.of(list, j.host.ID.N, want)
+			if counted && proven {
+				return hostErrata(ids, !applicable), nil
+			}
+			bulkErr = katprep.Errorf(katprep.Conflict, "the list of errata has %d for this host, the host's own count is %d", len(ids), want)
+		}
+	}
+	if j.o.ErrataSource == ErrataBulk {
+		return nil, bulkErr
+	}
+	return j.alone(ctx, applicable)
+}
+
+// alone reads the errata of this host by themselves.
+func (j *job) alone(ctx context.Context, applicable bool) ([]katprep.HostErratum, error) {
+	if applicable && !j.server.Can(foremanapi.Applicable) {
+		return nil, katprep.Errorf(katprep.NotFound, "needs Katello 4.3 or newer")
+	}
+	errata, err := j.api.HostErrata(ctx, j.host.ID.N, applicable)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]katprep.HostErratum, 0, len(errata))
+	for _, e := range errata {
+		j.errata.add(e)
+		out = append(out, katprep.HostErratum{ID: string(e.ID), Installable: !applicable || e.Installable != nil && bool(*e.Installable)})
+	}
+	return out, nil
+}
+
+func hostErrata(ids []string, installable bool) []katprep.HostErratum {
+	out := make([]katprep.HostErratum, len(ids))
+	for i, id := range ids {
+		out[i] = katprep.HostErratum{ID: id, Installable: installable}
+	}
+	return out
+}
+
+// merge adds errata to the state: each once, installable if either list says
+// so.
+func (j *job) merge(more []katprep.HostErratum) {
+	have := map[string]bool{}
+	for _, e := range slices.Concat(j.state.Errata, more) {
+		have[e.ID] = have[e.ID] || e.Installable
+	}
+	out := make([]katprep.HostErratum, 0, len(have))
+	for id, installable := range have {
+		out = append(out, katprep.HostErratum{ID: id, Installable: installable})
+	}
+	slices.SortFunc(out, func(a, b katprep.HostErratum) int { return cmp.Compare(a.ID, b.ID) })
+	j.state.Errata = out
+}
+
+func (j *job) readTraces(ctx context.Context) error {
+	if !j.host.TracesStatus.Valid || j.host.TracesStatus.N < 0 {
+		missing(&j.state, katprep.AspectProcesses, "traces: the tracer is not installed on the host")
+		return nil
+	}
+	var traces []foremanapi.Trace
+	if j.host.TracesStatus.N > 0 {
+		var err error
+		if traces, err = j.api.Traces(ctx, j.host.ID.N); err != nil {
+			return j.lost(ctx, katprep.AspectProcesses, "traces", err)
+		}
+	}
+	know(&j.state, katprep.AspectProcesses)
+	j.takeTraces(traces)
+	return nil
+}
+
+func (j *job) takeTraces(traces []foremanapi.Trace) {
+	for _, t := range traces {
+		if t.Type == "session" {
+			continue // ends with the session
+		}
+		j.state.Processes = append(j.state.Processes, katprep.Process{Name: string(t.Application), Unit: unitOf(t)})
+		if t.NeedsReboot() {
+			j.state.Reboot.Reasons = append(j.state.Reboot.Reasons, string(t.Application))
+			j.state.Reboot.Need = katprep.Needed
+		}
+	}
+	slices.SortFunc(j.state.Processes, func(a, b katprep.Process) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Unit, b.Unit))
+	})
+	j.state.Processes = slices.Compact(j.state.Processes)
+	slices.Sort(j.state.Reboot.Reasons)
+	j.state.Reboot.Reasons = slices.Compact(j.state.Reboot.Reasons)
+}

@@ -1,0 +1,113 @@
+package foreman
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/collect"
+	"github.com/stdevel/katprep/internal/foremanapi"
+)
+
+// A reader is one reading of the server with one selection.
+type reader struct {
+	*Collector
+	filter filter
+	errata *index
+	facts  map[string]string // virt::is_guest by host name
+	params error             // why parameters are not known, once asked
+	asked  bool
+}
+
+func (c *Collector) newReader(ctx context.Context, sel katprep.Selection) (*reader, error) {
+	f, err := c.resolve(ctx, sel)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{Collector: c, filter: f}
+	r.errata = newIndex(c, f.search)
+	return r, nil
+}
+
+// targets reads what concerns all hosts before the first of them is yielded,
+// so that nothing shared depends on the deadline of a single host.
+func (r *reader) targets(ctx context.Context, yield func(collect.Target, error) bool) {
+	q := foremanapi.HostQuery{Search: r.filter.search, PerPage: r.o.PerPage, Ahead: r.o.Concurrency}
+	for rec, err := range r.api.Hosts(ctx, q) {
+		if err != nil {
+			yield(collect.Target{}, err)
+			return
+		}
+		t, wanted, err := r.target(ctx, rec)
+		if err != nil {
+			yield(collect.Target{}, err)
+			return
+		}
+		if wanted && !yield(t, nil) {
+			return
+		}
+	}
+	if err := r.filter.unfound(); err != nil {
+		yield(collect.Target{}, err)
+	}
+}
+
+// target prepares one host. Its error ends the list: the login was refused,
+// or the run was cancelled.
+func (r *reader) target(ctx context.Context, rec foremanapi.HostRecord) (t collect.Target, wanted bool, err error) {
+	host := katprep.Host{HostID: katprep.HostID{Source: r.o.Name, ID: idOf(rec.Host)}, Name: string(rec.Host.Name)}
+	if rec.Err != nil || !rec.Host.ID.Valid || host.Name == "" {
+		t = collect.Target{Host: host, Read: func(context.Context) (collect.Reading, error) {
+			return collect.Reading{}, orErr(rec.Err, katprep.Errorf(katprep.Corrupt, "host %q has no usable name and ID", host))
+		}}
+		return t, true, nil
+	}
+	if err := r.shared(ctx, &rec.Host); err != nil {
+		return t, false, err
+	}
+	state := r.state(host, &rec.Host)
+	if !r.filter.match(&state, &rec.Host) {
+		return t, false, nil
+	}
+	if err := r.errata.load(ctx, &rec.Host); err != nil {
+		return t, false, err
+	}
+	j := &job{reader: r, host: rec.Host, state: state}
+	return collect.Target{Host: host, Read: j.read}, true, nil
+}
+
+func idOf(h foremanapi.Host) string {
+	if !h.ID.Valid {
+		return ""
+	}
+	return strconv.FormatInt(h.ID.N, 10)
+}
+
+func orErr(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// shared asks once what the list of hosts does not say.
+func (r *reader) shared(ctx context.Context, h *foremanapi.Host) error {
+	if r.asked {
+		return nil
+	}
+	r.asked = true
+	if r.params = r.api.CanSeeParameters(ctx, h.ID.N); r.fatal(ctx, r.params) {
+		return r.params
+	}
+	facts, err := r.api.Facts(ctx, "virt::is_guest", 1000)
+	if r.fatal(ctx, err) {
+		return err
+	}
+	r.facts = facts // without the permission, the hardware stays unknown
+	return nil
+}
+
+// fatal reports whether an error means that nothing more can be read.
+func (c *Collector) fatal(ctx context.Context, err error) bool {
+	return err != nil && (ctx.Err() != nil || c.api.Refused() != nil)
+}

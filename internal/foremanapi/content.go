@@ -1,0 +1,192 @@
+package foremanapi
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"maps"
+	"net/url"
+	"strconv"
+)
+
+// An Erratum is an erratum as Katello describes it. All texts are untrusted.
+type Erratum struct {
+	ID          text  `json:"errata_id"`
+	Title       text  `json:"title"`
+	Type        text  `json:"type"`
+	Severity    text  `json:"severity"`
+	Issued      text  `json:"issued"`
+	Updated     text  `json:"updated"`
+	Description text  `json:"description"`
+	Solution    text  `json:"solution"`
+	Summary     text  `json:"summary"`
+	Reboot      flag  `json:"reboot_suggested"`
+	Installable *flag `json:"installable"` // only when read for one host
+	CVEs        list[struct {
+		ID text `json:"cve_id"`
+	}] `json:"cves"`
+	Bugs list[struct {
+		ID   text `json:"bug_id"`
+		Href text `json:"href"`
+	}] `json:"bugs"`
+	Packages names        `json:"packages"`
+	Modules  list[Module] `json:"module_streams"`
+	Hosts    list[Named]  `json:"applicable_hosts"` // only when read for many hosts
+}
+
+// A Module is a module stream that an erratum fixes.
+type Module struct {
+	Name     text  `json:"name"`
+	Stream   text  `json:"stream"`
+	Packages names `json:"packages"`
+}
+
+// BulkErrata yields each erratum that is installable (or applicable) on any
+// host of the organization that the search finds, with the hosts it concerns.
+// Without an organization (0) it covers all that the user may see.
+func (c *Client) BulkErrata(ctx context.Context, org int64, search string, applicable bool, per, ahead int) iter.Seq2[Erratum, error] {
+	call := callInstallable
+	if applicable {
+		call = callApplicable
+	}
+	f := func(ctx context.Context, n int) (*Page[json.RawMessage], error) {
+		body := map[string]any{"included": map[string]any{"search": search}, "page": n, "per_page": per}
+		if org != 0 {
+			body["organization_id"] = org
+		}
+		return c.page(ctx, call, nil, nil, body)
+	}
+	return decoded[Erratum](walk(ctx, "errata of "+c.base.Host, per, ahead, recordID, f))
+}
+
+func decoded[T any](raws iter.Seq2[json.RawMessage, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for raw, err := range raws {
+			var v T
+			if err == nil {
+				err = json.Unmarshal(raw, &v)
+			}
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// whole reads a Katello list of one host in one answer.
+func whole[T any](ctx context.Context, c *Client, e *Call, host int64, query url.Values) ([]T, error) {
+	q := maps.Clone(query)
+	if q == nil {
+		q = url.Values{}
+	}
+	q.Set("full_result", "true")
+	args := []string{strconv.FormatInt(host, 10)}
+	page, err := c.page(ctx, e, args, q, nil)
+	if err != nil {
+		return nil, err
+	}
+	raws := page.Results
+	if page.Subtotal.Valid && int64(len(raws)) < page.Subtotal.N { // a server that knows no full_result
+		if raws, err = c.paged(ctx, e, args, query); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]T, len(raws))
+	for i, raw := range raws {
+		if err := json.Unmarshal(raw, &out[i]); err != nil {
+			return nil, c.notExpected(e, args, err)
+		}
+	}
+	return out, nil
+}
+
+func (c *Client) paged(ctx context.Context, e *Call, args []string, query url.Values) ([]json.RawMessage, error) {
+	var all []json.RawMessage
+	const per = 1000
+	for raw, err := range walk(ctx, e.expand(args), per, 1, recordID, c.pages(e, args, query, per)) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, raw)
+	}
+	return all, nil
+}
+
+// HostErrata returns the errata that are installable on one host; with
+// applicable, all that concern it, each saying whether it is installable.
+func (c *Client) HostErrata(ctx context.Context, host int64, applicable bool) ([]Erratum, error) {
+	q := url.Values{}
+	if applicable {
+		q.Set("include_applicable", "true")
+	}
+	return whole[Erratum](ctx, c, callHostErrata, host, q)
+}
+
+// A Package is an installed package of an RPM host.
+type Package struct {
+	NEVRA      text    `json:"nvrea"`
+	NVRA       text    `json:"nvra"`
+	Upgradable Offered `json:"upgradable_versions"` // newer ones on offer, since Katello 4.7
+}
+
+// Packages returns the installed packages of an RPM host.
+func (c *Client) Packages(ctx context.Context, host int64, upgradable bool) ([]Package, error) {
+	return whole[Package](ctx, c, callPackages, host, latest(upgradable))
+}
+
+func latest(upgradable bool) url.Values {
+	if upgradable {
+		return url.Values{"include_latest_upgradable": {"true"}}
+	}
+	return nil
+}
+
+// A Deb is an installed package of a Debian host.
+type Deb struct {
+	Name         text    `json:"name"`
+	Version      text    `json:"version"`
+	Architecture text    `json:"architecture"`
+	Upgradable   Offered `json:"upgradable_versions"`
+}
+
+// Debs returns the installed packages of a Debian host.
+func (c *Client) Debs(ctx context.Context, host int64, upgradable bool) ([]Deb, error) {
+	return whole[Deb](ctx, c, callDebs, host, latest(upgradable))
+}
+
+// A Trace is a process of a host that still uses replaced files.
+type Trace struct {
+	Host        text   `json:"host"`
+	HostID      number `json:"host_id"`
+	Application text   `json:"application"`
+	Helper      text   `json:"helper"`
+	Type        text   `json:"app_type"` // "daemon", "session", "static"
+	Reboot      *flag  `json:"reboot_required"`
+}
+
+// NeedsReboot reports whether only a reboot helps; old versions say so by the
+// type alone.
+func (t Trace) NeedsReboot() bool {
+	if t.Reboot != nil {
+		return bool(*t.Reboot)
+	}
+	return t.Type == "static"
+}
+
+// Traces returns the traces of one host.
+func (c *Client) Traces(ctx context.Context, host int64) ([]Trace, error) {
+	return whole[Trace](ctx, c, callTraces, host, nil)
+}
+
+// BulkTraces yields the traces of all hosts of the organization that the
+// search finds.
+func (c *Client) BulkTraces(ctx context.Context, org int64, search string, per, ahead int) iter.Seq2[Trace, error] {
+	f := func(ctx context.Context, n int) (*Page[json.RawMessage], error) {
+		body := map[string]any{"included": map[string]any{"search": search}, "page": n, "per_page": per}
+		if org != 0 {
+			body["organization_id"] = org
+		}
+		return c.page(ctx, callBulkTraces, nil, nil, body)
+	}
+	return decoded[Trace](walk(ctx, "traces of "+c.base.Host, per, ahead, recordID, f))
+}

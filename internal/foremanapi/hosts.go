@@ -1,0 +1,187 @@
+package foremanapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/url"
+	"strconv"
+
+	"github.com/stdevel/katprep"
+)
+
+// A Host is what katprep reads of a host; nothing else of an answer is kept,
+// since answers can hold secrets. Absent, null and empty are the same unless
+// a field says otherwise.
+type Host struct {
+	ID              number           `json:"id"`
+	Name            text             `json:"name"`
+	IP              text             `json:"ip"`
+	IP6             text             `json:"ip6"`
+	MAC             text             `json:"mac"`
+	Architecture    text             `json:"architecture_name"`
+	OS              text             `json:"operatingsystem_name"`
+	Comment         text             `json:"comment"`
+	OwnerID         number           `json:"owner_id"`
+	OwnerName       text             `json:"owner_name"`
+	OwnerType       text             `json:"owner_type"`
+	ComputeResource text             `json:"compute_resource_name"`
+	UUID            text             `json:"uuid"`
+	OrganizationID  number           `json:"organization_id"`
+	Organization    text             `json:"organization_name"`
+	LocationID      number           `json:"location_id"`
+	Location        text             `json:"location_name"`
+	HostGroup       text             `json:"hostgroup_title"`
+	Model           text             `json:"model_name"`
+	ErrataStatus    number           `json:"errata_status"`
+	ErrataLabel     text             `json:"errata_status_label"`
+	TracesStatus    number           `json:"traces_status"`
+	TracesLabel     text             `json:"traces_status_label"`
+	Content         object[Content]  `json:"content_facet_attributes"`
+	Subscription    object[Subs]     `json:"subscription_facet_attributes"`
+	Reported        object[Reported] `json:"reported_data"`
+	Infrastructure  object[Infra]    `json:"infrastructure_facet"`
+	Parameters      list[Parameter]  `json:"parameters"`
+	AllParameters   list[Parameter]  `json:"all_parameters"`
+}
+
+// Content is a host's content facet; a host without one is not registered.
+type Content struct {
+	UUID            text           `json:"uuid"`
+	Counts          object[Counts] `json:"errata_counts"`
+	View            object[Named]  `json:"content_view"`
+	ViewID          number         `json:"content_view_id"`
+	ViewName        text           `json:"content_view_name"`
+	Environment     object[Named]  `json:"lifecycle_environment"`
+	EnvironmentID   number         `json:"lifecycle_environment_id"`
+	EnvironmentName text           `json:"lifecycle_environment_name"`
+	Environments    list[struct {
+		View        object[Named] `json:"content_view"`
+		Environment object[Named] `json:"lifecycle_environment"`
+	}] `json:"content_view_environments"`
+}
+
+// Named is a reference to another record.
+type Named struct {
+	ID    number `json:"id"`
+	Name  text   `json:"name"`
+	Title text   `json:"title"`
+}
+
+// Counts are the errata of a host as its content facet counts them:
+// installable ones, and since Katello 4.7 applicable ones as well.
+type Counts struct {
+	Total      number `json:"total"`
+	Applicable object[struct {
+		Total number `json:"total"`
+	}] `json:"applicable"`
+}
+
+// Subs is a host's subscription facet.
+type Subs struct {
+	LastCheckin text          `json:"last_checkin"`
+	VirtualHost object[Named] `json:"virtual_host"`
+	Hypervisor  flag          `json:"hypervisor"`
+}
+
+// Reported is what the host's facts say, since Foreman 3.3.
+type Reported struct {
+	BootTime text  `json:"boot_time"`
+	Kernel   text  `json:"kernel_version"`
+	Virtual  *flag `json:"virtual"`
+}
+
+// Infra says whether a host is the Foreman itself.
+type Infra struct {
+	ForemanInstance flag `json:"foreman_instance"`
+}
+
+// A Parameter is a host parameter, own or inherited.
+type Parameter struct {
+	Name       text            `json:"name"`
+	Value      json.RawMessage `json:"value"`
+	Type       text            `json:"parameter_type"`
+	Associated text            `json:"associated_type"`
+	Priority   number          `json:"priority"`
+	Hidden     flag            `json:"hidden_value?"`
+}
+
+// A HostQuery says which hosts, in Foreman's search language.
+type HostQuery struct {
+	Search  string
+	PerPage int
+	Ahead   int // pages read at once
+}
+
+// A HostRecord is a host, or why its record could not be read.
+type HostRecord struct {
+	Host Host
+	Err  error
+}
+
+// Hosts yields each host once, by name, with its own and inherited
+// parameters. An error ends it: the list is not complete.
+func (c *Client) Hosts(ctx context.Context, q HostQuery) iter.Seq2[HostRecord, error] {
+	query := url.Values{"include[]": {"all_parameters"}, "order": {"name ASC"}}
+	if q.Search != "" {
+		query.Set("search", q.Search)
+	}
+	return func(yield func(HostRecord, error) bool) {
+		for raw, err := range walk(ctx, "hosts of "+c.base.Host, q.PerPage, q.Ahead, recordID, c.pages(callHosts, nil, query, q.PerPage)) {
+			if err != nil {
+				yield(HostRecord{}, err)
+				return
+			}
+			if !yield(decodeHost(raw), nil) {
+				return
+			}
+		}
+	}
+}
+
+func decodeHost(raw json.RawMessage) HostRecord {
+	var r HostRecord
+	if err := json.Unmarshal(raw, &r.Host); err != nil {
+		r.Err = katprep.Errorf(katprep.Corrupt, "record of host %q is not what was expected: %w", oneLine(string(r.Host.Name), 80), err)
+	}
+	return r
+}
+
+// CanSeeParameters asks for one host's parameters by themselves: without the
+// permission, the list of hosts shows none and says nothing.
+func (c *Client) CanSeeParameters(ctx context.Context, host int64) error {
+	err := c.call(ctx, callParams, []string{strconv.FormatInt(host, 10)}, url.Values{"per_page": {"1"}}, nil, nil)
+	if err != nil && StatusOf(err) == 404 {
+		return nil // the host went away: nothing is said about permissions
+	}
+	return err
+}
+
+// Facts returns one fact of all hosts that have it, by host name.
+func (c *Client) Facts(ctx context.Context, name string, per int) (map[string]string, error) {
+	facts := map[string]string{}
+	for n := 1; ; n++ {
+		q := url.Values{"search": {"name = " + Quote(name)}, "page": {strconv.Itoa(n)}, "per_page": {strconv.Itoa(per)}}
+		var page struct {
+			Results json.RawMessage `json:"results"`
+		}
+		if err := c.call(ctx, callFacts, nil, q, nil, &page); err != nil {
+			return nil, err
+		}
+		var hosts map[string]map[string]text
+		if err := json.Unmarshal(page.Results, &hosts); err != nil || len(hosts) == 0 {
+			return facts, nil // an empty page is [] in some versions
+		}
+		before := len(facts)
+		for host, values := range hosts {
+			facts[host] = string(values[name])
+		}
+		if len(facts) == before {
+			return facts, nil
+		}
+		if n > 10_000 {
+			return nil, fmt.Errorf("facts of %s: no end", c.base.Host)
+		}
+	}
+}
