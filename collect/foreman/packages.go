@@ -3,11 +3,13 @@ package foreman
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/foremanapi"
+	"github.com/stdevel/katprep/internal/vers"
 )
 
 func (j *job) readPackages(ctx context.Context) error {
@@ -22,10 +24,32 @@ func (j *job) readPackages(ctx context.Context) error {
 	know(&j.state, katprep.AspectPackages)
 	slices.SortFunc(j.state.Packages, katprep.ComparePackages)
 	j.state.Packages = slices.CompactFunc(j.state.Packages, func(a, b katprep.Package) bool { return katprep.ComparePackages(a, b) == 0 })
-	slices.SortFunc(j.state.Updates, func(a, b katprep.Update) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
-	})
+	j.state.Updates = newest(j.state.Updates, j.state.Packages, string(j.state.Format))
 	return nil
+}
+
+// newest keeps one update for each package and architecture: from the newest
+// version installed to the newest on offer. What is installed already (an
+// older kernel has newer ones) is no update.
+func newest(updates []katprep.Update, installed []katprep.Package, format string) []katprep.Update {
+	compare := func(a, b katprep.EVR) int { return vers.Compare(format, string(a), string(b)) }
+	have := map[katprep.PackageKey]katprep.EVR{}
+	for _, p := range installed {
+		if e, ok := have[p.Key()]; !ok || compare(p.EVR, e) > 0 {
+			have[p.Key()] = p.EVR
+		}
+	}
+	best := map[katprep.PackageKey]katprep.Update{}
+	for _, u := range updates {
+		key := katprep.PackageKey{Name: u.Name, Arch: u.Arch}
+		u.From = have[key]
+		if b, ok := best[key]; compare(u.To, u.From) > 0 && (!ok || compare(u.To, b.To) > 0) {
+			best[key] = u
+		}
+	}
+	return slices.SortedFunc(maps.Values(best), func(a, b katprep.Update) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch))
+	})
 }
 
 // readByFormat asks for RPMs or Debian packages; a host whose system does not

@@ -122,6 +122,8 @@ func hardwareOf(h *foremanapi.Host, isGuest string) katprep.Hardware {
 		return katprep.Virtual
 	case h.Reported.V.Virtual != nil && bool(*h.Reported.V.Virtual):
 		return katprep.Virtual
+	case h.Reported.V.Virtual != nil:
+		return katprep.Physical
 	}
 	switch strings.ToLower(isGuest) {
 	case "true", "1":
