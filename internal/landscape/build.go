@@ -23,6 +23,9 @@ func (s *Server) makeHosts() {
 }
 
 func (s *Server) register(h *host) {
+	if f, ok := s.o.Hostile[h.name]; ok {
+		h.fault = f
+	}
 	s.hosts = append(s.hosts, h)
 	s.byName[h.name] = h
 	s.byID[h.id] = h
@@ -42,7 +45,6 @@ func (s *Server) makeHost(i int, numbers map[string]int) *host {
 	numbers[key]++
 	h.name = fmt.Sprintf("%s%02d.%s", roles[h.role].prefix, numbers[key], sites[h.site].domain)
 	h.params = s.firstParameters(h)
-	h.fault = s.o.Hostile[h.name]
 	return h
 }
 

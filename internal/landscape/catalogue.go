@@ -30,6 +30,7 @@ type family struct {
 	share   uint64
 	comps   []*component
 	npkgs   int
+	known   int // the first so many components are not made up
 }
 
 // A component is a source package: its binary packages move together.
@@ -41,6 +42,7 @@ type component struct {
 	kernel bool    // several versions are installed at once
 	daemon string  // service that keeps running on replaced files
 	core   bool    // on every host
+	roles  uint32  // bit set of the roles that have it
 }
 
 // A level is one version of a component. The first is from before all
@@ -86,6 +88,11 @@ func (f *family) makeComponents(o Options) {
 	want := max(o.Packages*5/4, 4)
 	add := func(c component) {
 		c.index = len(f.comps)
+		for r := range roles {
+			if mix(o.Seed, rInstalled, uint64(r), uint64(f.index), uint64(c.index))%100 < 80 {
+				c.roles |= 1 << r
+			}
+		}
 		c.levels = []level{{evr: f.baseEVR(&c, o.Seed), issued: o.Start.Add(-2 * catalogueSpan)}}
 		f.comps = append(f.comps, &c)
 		f.npkgs += len(c.subs)
@@ -102,6 +109,7 @@ func (f *family) makeComponents(o Options) {
 		}
 		add(component{name: name, subs: subs, daemon: daemon, kernel: name == "kernel" || name == "linux", core: len(f.comps) < 8})
 	}
+	f.known = len(f.comps)
 	for i := 0; f.npkgs < want; i++ {
 		name, subs := fillerComponent(f.format, i)
 		if left := want - f.npkgs; len(subs) > left {
@@ -157,8 +165,11 @@ func (c *catalogue) publish(f *family, o Options) {
 	for i := range n {
 		r := mix(o.Seed, rErratum, uint64(f.index), uint64(i))
 		comp := f.comps[r%uint64(len(f.comps))]
-		if i%9 == 4 {
+		switch {
+		case i%9 == 4:
 			comp = f.comps[0] // the kernel gets more than its share
+		case r>>32%4 > 0:
+			comp = f.comps[r%uint64(f.known)] // and so do the components that people know
 		}
 		issued := o.Start.Add(-catalogueSpan + catalogueSpan*time.Duration(i)/time.Duration(n)).Truncate(time.Hour)
 		l := level{evr: f.next(comp), issued: issued}
@@ -183,13 +194,25 @@ func (f *family) render() {
 	id := 100_000 * (f.index + 1)
 	for _, c := range f.comps {
 		for l := range c.levels {
-			for _, sub := range c.subs {
+			for i := range c.subs {
 				id++
-				c.levels[l].add(f, sub, id)
+				c.levels[l].add(f, c.subName(l, i), id)
 			}
 		}
 	}
 }
+
+// subName is the name of a binary package. Debian's kernels have their ABI
+// in the name.
+func (c *component) subName(level, i int) string {
+	if c.subs[i] == versionedKernel {
+		return fmt.Sprintf("linux-image-6.1.0-%d-amd64", 22+level)
+	}
+	return c.subs[i]
+}
+
+// versionedKernel stands for Debian's kernel package.
+const versionedKernel = "linux-image-*-amd64"
 
 func (l *level) add(f *family, sub string, id int) {
 	epoch, rest, found := strings.Cut(string(l.evr), ":")

@@ -327,7 +327,7 @@ func (s *Server) bulkHosts(c *call) ([]*host, *reply) {
 	hosts := s.hostList(c)
 	if b.Included.Search != nil {
 		var err error
-		if hosts, err = s.searchHosts(c, hosts, *b.Included.Search); err != nil {
+		if hosts, err = s.searchHosts(hosts, *b.Included.Search); err != nil {
 			return nil, object(200, katelloError(err))
 		}
 	} else {

@@ -7,7 +7,7 @@ import (
 )
 
 // field returns what a search field means for a host: its values.
-func (s *Server) field(c *call, name string) (func(h *host) []string, error) {
+func (s *Server) field(name string) (getter[*host], error) {
 	name = strings.ToLower(name)
 	if p, ok := strings.CutPrefix(name, "params."); ok {
 		return func(h *host) []string { return s.paramValues(h, p) }, nil
@@ -15,7 +15,7 @@ func (s *Server) field(c *call, name string) (func(h *host) []string, error) {
 	if f, ok := strings.CutPrefix(name, "facts."); ok {
 		return func(h *host) []string { return one(s.facts(h)[f]) }, nil
 	}
-	if f, ok := s.plainFields()[name]; ok {
+	if f, ok := s.plainFields()[name]; ok { // built anew: searches are rare
 		return func(h *host) []string { return one(f(h)) }, nil
 	}
 	switch name {
@@ -41,7 +41,7 @@ func (s *Server) field(c *call, name string) (func(h *host) []string, error) {
 			return names
 		}, nil
 	}
-	return nil, fmt.Errorf("Field '%s' not recognized for searching!", name)
+	return nil, noField(name)
 }
 
 func one(v string) []string { return []string{v} }

@@ -11,27 +11,29 @@ import (
 
 // A host is one managed system. What is not here follows from the seed.
 type host struct {
-	index   int // creation order: the key of the host's randomness
-	id      int
-	name    string
-	fam     *family
-	role    int
-	site    int
-	env     int // index into environments
-	owner   int // index into people; -1: none
-	view    int // content view ID; 0: not registered, no content
-	group   int // host group ID
-	virtual bool
-	tracer  bool
-	patched time.Time // all updates until then are installed
-	changes []change  // installations since
-	params  []parameter
-	boots   []boot // ascending
-	down    bool
-	upload  time.Time // last forced upload of the package profile
-	exec    int       // execution_status; -1: no job yet
-	comment string
-	fault   HostFault
+	index     int // creation order: the key of the host's randomness
+	id        int
+	name      string
+	fam       *family
+	role      int
+	site      int
+	env       int // index into environments
+	owner     int // index into people; -1: none
+	view      int // content view ID; 0: not registered, no content
+	group     int // host group ID
+	virtual   bool
+	tracer    bool
+	patched   time.Time // all updates until then are installed
+	changes   []change  // installations since
+	removed   []int     // components that were removed
+	params    []parameter
+	boots     []boot // ascending
+	down      bool
+	restarted time.Time // when services were restarted without a reboot
+	upload    time.Time // last forced upload of the package profile
+	exec      int       // execution_status; -1: no job yet
+	comment   string
+	fault     HostFault
 }
 
 // A change is an installation.
@@ -73,11 +75,17 @@ func (h *host) level(c *component, at time.Time) int {
 // has reports whether the component is installed: by role, so that hosts of
 // one role are alike.
 func (s *Server) has(h *host, c *component) bool {
-	return c.core || mix(s.o.Seed, rInstalled, uint64(h.role), uint64(h.fam.index), uint64(c.index))%100 < 80
+	if slices.Contains(h.removed, c.index) {
+		return false
+	}
+	return c.core || c.roles>>h.role&1 == 1
 }
 
 // limit returns until when content is installable on the host.
 func (s *Server) limit(h *host) time.Time {
+	if s.published[h.env] {
+		return s.o.Start
+	}
 	return s.o.Start.Add(-envLag[h.env])
 }
 
@@ -130,9 +138,6 @@ func (h *host) kernels(at time.Time) []int {
 		}
 	}
 	slices.Sort(ls)
-	if h.fam.format == katprep.Deb {
-		return ls[len(ls)-1:] // a metapackage has one version
-	}
 	return ls[max(0, len(ls)-3):]
 }
 
@@ -177,8 +182,12 @@ func (s *Server) stale(h *host, c *component, at time.Time) bool {
 	if c.daemon == "" && c.name != "glibc" {
 		return false
 	}
+	since := h.boot().at
+	if c.daemon != "" && c.name != "dbus" {
+		since = latest(since, h.restarted)
+	}
 	for _, ch := range h.changes {
-		if ch.comp == c.index && !ch.at.After(at) && ch.at.After(h.boot().at) {
+		if ch.comp == c.index && !ch.at.After(at) && ch.at.After(since) {
 			return true
 		}
 	}

@@ -148,9 +148,9 @@ func inside(list []place, id, in int) bool {
 
 func (s *Server) listHosts(c *call) *reply {
 	all := s.hostList(c)
-	found, err := s.searchHosts(c, all, c.q.Get("search"))
+	found, err := s.searchHosts(all, c.q.Get("search"))
 	if err != nil {
-		return object(400, map[string]any{"error": map[string]any{"message": err.Error(), "class": "ScopedSearch::QueryNotSupported"}})
+		return badSearch(err)
 	}
 	if order := strings.Fields(strings.ToLower(c.q.Get("order"))); len(order) > 0 {
 		found = slices.Clone(found)

@@ -235,3 +235,7 @@ func forbidden(permission string) *reply {
 func noSuch(resource, id string) *reply {
 	return fail(404, fmt.Sprintf("Resource %s not found by id '%s'", resource, id))
 }
+
+func badSearch(err error) *reply {
+	return object(400, map[string]any{"error": map[string]any{"message": err.Error(), "class": "ScopedSearch::QueryNotSupported"}})
+}

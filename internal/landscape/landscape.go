@@ -88,23 +88,24 @@ type Server struct {
 	mux *http.ServeMux
 	cat *catalogue
 
-	mu      sync.Mutex // guards everything below
-	clock   clock
-	hosts   []*host // sorted by name
-	byName  map[string]*host
-	byID    map[int]*host
-	nextID  int // of anything made later
-	globals []parameter
-	groupPs map[int][]parameter // host group ID → its parameters
-	jobs    []*job
-	tasks   map[string]*task
-	events  queue
-	gates   *gates
-	faults  []*Fault
-	reports []configReport
-	pending map[string]pendingReport
-	pause   int // jobs yet to be paused
-	stats   Stats
+	mu        sync.Mutex // guards everything below
+	clock     clock
+	hosts     []*host // sorted by name
+	byName    map[string]*host
+	byID      map[int]*host
+	nextID    int // of anything made later
+	globals   []parameter
+	groupPs   map[int][]parameter // host group ID → its parameters
+	jobs      []*job
+	tasks     map[string]*task
+	events    queue
+	gates     *gates
+	faults    []*Fault
+	reports   []configReport
+	pending   map[string]pendingReport
+	pause     int     // jobs yet to be paused
+	published [4]bool // environments whose content is new
+	stats     Stats
 }
 
 // New makes a landscape.

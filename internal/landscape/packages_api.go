@@ -6,17 +6,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/stdevel/katprep"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// eachPackage calls f for every installed package of the host as of the
-// time when it last told the server: component, level, and the index of the
-// binary package.
-func (s *Server) eachPackage(h *host, f func(c *component, level, sub int)) {
-	at := s.packageView(h)
+// eachPackage calls f for every package of the host installed at a time:
+// component, level, and the index of the binary package.
+func (s *Server) eachPackage(h *host, at time.Time, f func(c *component, level, sub int)) {
 	for _, c := range h.fam.comps {
 		if !s.has(h, c) {
 			continue
@@ -26,7 +25,10 @@ func (s *Server) eachPackage(h *host, f func(c *component, level, sub int)) {
 			levels = h.kernels(at)
 		}
 		for _, l := range levels {
-			for sub := range c.subs {
+			for sub, name := range c.subs {
+				if h.fam.format == katprep.Deb && l != levels[len(levels)-1] && name != versionedKernel {
+					continue // only the kernel itself is there several times
+				}
 				f(c, l, sub)
 			}
 		}
@@ -76,11 +78,11 @@ func (s *Server) packageObjects(c *call, h *host) [][]byte {
 	at := s.packageView(h)
 	status, search := c.q.Get("status"), strings.ToLower(c.q.Get("search"))
 	list := make([][]byte, 0, h.fam.npkgs)
-	s.eachPackage(h, func(comp *component, l, sub int) {
+	s.eachPackage(h, at, func(comp *component, l, sub int) {
 		newest := l == h.level(comp, at)
-		upgradable := newest && l < s.best(h, comp)
+		upgradable := newest && l < s.best(h, comp) && comp.subs[sub] != versionedKernel
 		if status == "upgradable" && !upgradable || status == "up-to-date" && upgradable ||
-			search != "" && !strings.Contains(strings.ToLower(comp.subs[sub]), strings.Trim(strings.TrimPrefix(strings.ReplaceAll(search, " ", ""), "name="), `"`)) {
+			search != "" && !strings.Contains(strings.ToLower(comp.subName(l, sub)), strings.Trim(strings.TrimPrefix(strings.ReplaceAll(search, " ", ""), "name="), `"`)) {
 			return
 		}
 		list = append(list, s.packageJSON(h, comp, l, sub, upgradable))

@@ -1,38 +1,79 @@
 package landscape
 
 import (
-	"errors"
-	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 )
 
-// A predicate says whether a host is found.
-type predicate func(h *host) bool
+// A predicate says whether something is found.
+type predicate[T any] func(v T) bool
 
-// searchHosts filters hosts with the subset of scoped_search that makes
-// sense here: comparisons, lists, and, or, not, parentheses, bare words.
-func (s *Server) searchHosts(c *call, hosts []*host, query string) ([]*host, error) {
+// A getter returns the values of a search field of something.
+type getter[T any] func(v T) []string
+
+// A searchable says what can be searched in a list.
+type searchable[T any] struct {
+	field func(name string) (getter[T], error)
+	text  getter[T] // what bare words are looked for in
+}
+
+// searchHosts filters hosts by a query.
+func (s *Server) searchHosts(hosts []*host, query string) ([]*host, error) {
+	return filter(hosts, query, searchable[*host]{s.field, func(h *host) []string { return []string{h.name, h.comment} }})
+}
+
+// filter understands the subset of scoped_search that makes sense here:
+// comparisons, lists, and, or, not, parentheses, bare words.
+func filter[T any](list []T, query string, by searchable[T]) ([]T, error) {
 	if strings.TrimSpace(query) == "" {
-		return hosts, nil
+		return list, nil
 	}
-	p := &searchParser{s: s, c: c, words: lexSearch(query)}
+	p := &searchParser[T]{by: by, words: lexSearch(query)}
 	match, err := p.or()
 	if err != nil {
 		return nil, err
 	}
 	if p.at < len(p.words) {
-		return nil, errors.New("Unexpected " + p.words[p.at].text)
+		return nil, queryError("Unexpected " + p.words[p.at].text)
 	}
-	var found []*host
-	for _, h := range hosts {
-		if match(h) {
-			found = append(found, h)
+	var found []T
+	for _, v := range list {
+		if match(v) {
+			found = append(found, v)
 		}
 	}
 	return found, nil
+}
+
+// fieldsOf makes a searchable of plain fields; bare words match any of them.
+func fieldsOf[T any](fields map[string]func(v T) string) searchable[T] {
+	return searchable[T]{
+		field: func(name string) (getter[T], error) {
+			f, ok := fields[strings.ToLower(name)]
+			if !ok {
+				return nil, noField(name)
+			}
+			return func(v T) []string { return one(f(v)) }, nil
+		},
+		text: func(v T) (all []string) {
+			for _, f := range fields {
+				all = append(all, f(v))
+			}
+			return all
+		},
+	}
+}
+
+// A queryError is what the server says of a search, word for word.
+type queryError string
+
+func (e queryError) Error() string { return string(e) }
+
+func noField(name string) error {
+	return queryError("Field '" + name + "' not recognized for searching!")
 }
 
 // A token is a word, a quoted text or an operator.
@@ -89,22 +130,21 @@ func lexQuoted(q string) (string, int) {
 	return b.String(), len(q)
 }
 
-type searchParser struct {
-	s     *Server
-	c     *call
+type searchParser[T any] struct {
+	by    searchable[T]
 	words []token
 	at    int
 	depth int
 }
 
-func (p *searchParser) peek() token {
+func (p *searchParser[T]) peek() token {
 	if p.at < len(p.words) {
 		return p.words[p.at]
 	}
 	return token{}
 }
 
-func (p *searchParser) accept(text string) bool {
+func (p *searchParser[T]) accept(text string) bool {
 	if t := p.peek(); !t.quoted && strings.EqualFold(t.text, text) && t.text != "" {
 		p.at++
 		return true
@@ -112,85 +152,85 @@ func (p *searchParser) accept(text string) bool {
 	return false
 }
 
-func (p *searchParser) or() (predicate, error) {
+func (p *searchParser[T]) or() (predicate[T], error) {
 	left, err := p.and()
 	for err == nil && (p.accept("or") || p.accept("||") || p.accept("|")) {
-		var right predicate
+		var right predicate[T]
 		if right, err = p.and(); err == nil {
 			l := left
-			left = func(h *host) bool { return l(h) || right(h) }
+			left = func(v T) bool { return l(v) || right(v) }
 		}
 	}
 	return left, err
 }
 
-func (p *searchParser) and() (predicate, error) {
+func (p *searchParser[T]) and() (predicate[T], error) {
 	left, err := p.not()
 	for err == nil && p.at < len(p.words) {
 		p.accept("and")
 		if t := p.peek(); !t.quoted && (t.text == ")" || strings.EqualFold(t.text, "or")) {
 			break
 		}
-		var right predicate
+		var right predicate[T]
 		if right, err = p.not(); err == nil {
 			l := left
-			left = func(h *host) bool { return l(h) && right(h) }
+			left = func(v T) bool { return l(v) && right(v) }
 		}
 	}
 	return left, err
 }
 
-func (p *searchParser) not() (predicate, error) {
+func (p *searchParser[T]) not() (predicate[T], error) {
 	if p.depth++; p.depth > 200 {
-		return nil, errors.New("search is too deep")
+		return nil, queryError("search is too deep")
 	}
 	defer func() { p.depth-- }()
 	if p.accept("not") || p.accept("!") {
 		inner, err := p.not()
-		return func(h *host) bool { return !inner(h) }, err
+		return func(v T) bool { return !inner(v) }, err
 	}
 	if p.accept("(") {
 		inner, err := p.or()
 		if err == nil && !p.accept(")") {
-			err = errors.New("Expected )")
+			err = queryError("Expected )")
 		}
 		return inner, err
 	}
 	return p.comparison()
 }
 
-func (p *searchParser) comparison() (predicate, error) {
+func (p *searchParser[T]) comparison() (predicate[T], error) {
 	if p.at >= len(p.words) {
-		return nil, errors.New("Unexpected end of search")
+		return nil, queryError("Unexpected end of search")
 	}
 	word := p.words[p.at]
 	p.at++
 	if !word.quoted && (strings.EqualFold(word.text, "has") || strings.EqualFold(word.text, "null?")) {
-		get, err := p.s.field(p.c, p.peek().text)
+		get, err := p.by.field(p.peek().text)
 		p.at++
 		want := strings.EqualFold(word.text, "has")
-		return func(h *host) bool { v := get(h); return (len(v) > 0 && v[0] != "") == want }, err
+		return func(v T) bool { vs := get(v); return (len(vs) > 0 && vs[0] != "") == want }, err
 	}
 	op := p.peek()
 	if op.quoted || !strings.ContainsAny(op.text, "=!<>~^") {
 		text := strings.ToLower(word.text)
-		return func(h *host) bool {
-			return strings.Contains(strings.ToLower(h.name), text) || strings.Contains(strings.ToLower(h.comment), text)
+		return func(v T) bool {
+			return slices.ContainsFunc(p.by.text(v), func(s string) bool { return strings.Contains(strings.ToLower(s), text) })
 		}, nil
 	}
 	p.at++
-	get, err := p.s.field(p.c, word.text)
+	get, err := p.by.field(word.text)
 	if err != nil {
 		return nil, err
 	}
 	values := p.values(op.text)
 	if len(values) == 0 {
-		return nil, errors.New("Value expected after " + op.text)
+		return nil, queryError("Value expected after " + op.text)
 	}
 	return compare(get, op.text, values)
 }
 
-func (p *searchParser) values(op string) []string {
+func (p *searchParser[T]) values(op string) []string {
 	if op != "^" && op != "!^" {
 		v := p.peek()
 		p.at++
@@ -207,7 +247,7 @@ func (p *searchParser) values(op string) []string {
 	return list
 }
 
-func compare(get func(*host) []string, op string, values []string) (predicate, error) {
+func compare[T any](get getter[T], op string, values []string) (predicate[T], error) {
 	var one func(v, want string) bool
 	switch op {
 	case "=", "^", "!=", "!^", "<>":
@@ -224,22 +264,17 @@ func compare(get func(*host) []string, op string, values []string) (predicate, e
 			return op[0] == '<' && a < b || op[0] == '>' && a > b || len(op) == 2 && a == b
 		}
 	default:
-		return nil, fmt.Errorf("Unknown operator '%s'", op)
+		return nil, queryError("Unknown operator '" + op + "'")
 	}
-	any := func(h *host) bool {
-		for _, v := range get(h) {
-			for _, want := range values {
-				if one(v, want) {
-					return true
-				}
-			}
-		}
-		return false
+	some := func(v T) bool {
+		return slices.ContainsFunc(get(v), func(is string) bool {
+			return slices.ContainsFunc(values, func(want string) bool { return one(is, want) })
+		})
 	}
 	if op[0] == '!' || op == "<>" {
-		return func(h *host) bool { return !any(h) }, nil
+		return func(v T) bool { return !some(v) }, nil
 	}
-	return any, nil
+	return some, nil
 }
 
 // like is SQL's LIKE as scoped_search uses it: * and % stand for any text,

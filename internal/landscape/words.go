@@ -13,7 +13,7 @@ import (
 func knownComponents(f katprep.Format) []string {
 	if f == katprep.Deb {
 		return []string{
-			"linux linux-image-amd64 linux-libc-dev", "glibc libc6 libc-bin libc-l10n locales", "openssl openssl libssl3",
+			"linux " + versionedKernel + " linux-image-amd64 linux-libc-dev", "glibc libc6 libc-bin libc-l10n locales", "openssl openssl libssl3",
 			"systemd=systemd-journald systemd libsystemd0 udev libudev1", "openssh=ssh openssh-server openssh-client openssh-sftp-server",
 			"bash bash", "sudo sudo", "curl curl libcurl4", "gnutls28 libgnutls30", "krb5 libkrb5-3 libgssapi-krb5-2 libk5crypto3 libkrb5support0",
 			"expat libexpat1", "nginx=nginx nginx nginx-common", "postgresql-15=postgresql postgresql-15 postgresql-client-15 libpq5", "python3.11 python3.11 python3.11-minimal libpython3.11-stdlib",

@@ -1,0 +1,230 @@
+package landscape
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A pendingReport is a scheduled report that becomes ready.
+type pendingReport struct {
+	ready time.Time
+	kind  string
+	body  []byte
+	user  string
+}
+
+// A configReport is an uploaded report about a host.
+type configReport struct {
+	id     int
+	host   string
+	at     string
+	status map[string]any
+	body   json.RawMessage
+}
+
+func (s *Server) reportRoutes() []route {
+	return []route{
+		{"GET /api/report_templates", "view_report_templates", "", s.listReportTemplates},
+		{"POST /api/report_templates/{id}/generate", "generate_report_templates", "", s.generate},
+		{"POST /api/report_templates/{id}/schedule_report", "generate_report_templates", "", s.scheduleReport},
+		{"GET /api/report_templates/{id}/report_data/{job}", "generate_report_templates", "", s.reportData},
+		{"POST /api/config_reports", "upload_config_reports", "", s.uploadReport},
+		{"GET /api/config_reports", "view_config_reports", "", s.listReports},
+		{"GET /api/hosts/{host}/config_reports/last", "view_config_reports", "", s.lastReport},
+		{"DELETE /api/config_reports/{id}", "destroy_config_reports", "", s.deleteReport},
+	}
+}
+
+// reportTemplate is the name of the errata report, which changed over time.
+func (s *Server) reportTemplate() string {
+	switch {
+	case s.foremanAt(3, 7):
+		return "Host - Available Errata"
+	case s.foremanAt(2, 3):
+		return "Host - Applicable Errata"
+	}
+	return "Applicable errata"
+}
+
+func (s *Server) listReportTemplates(c *call) *reply {
+	all := []idName{{ID: 135, Name: s.reportTemplate()}, {ID: 136, Name: "Host - Statuses"}}
+	if !s.has2("katello") {
+		all = all[1:]
+	}
+	found, err := filter(all, c.q.Get("search"), fieldsOf(map[string]func(idName) string{"name": func(t idName) string { return t.Name }}))
+	if err != nil {
+		return badSearch(err)
+	}
+	return page(c, len(all), found, func(t idName) any { return t })
+}
+
+// render makes the report that a call asks for.
+func (s *Server) render(c *call) (kind string, body []byte, bad *reply) {
+	id, _, _ := strings.Cut(c.PathValue("id"), "-")
+	if id != "135" || !s.has2("katello") {
+		return "", nil, noSuch("report_template", c.PathValue("id"))
+	}
+	var b struct {
+		Inputs map[string]string `json:"input_values"`
+		Format string            `json:"report_format"`
+	}
+	if bad := c.decode(&b); bad != nil {
+		return "", nil, bad
+	}
+	hosts, err := s.searchHosts(s.hostList(c), b.Inputs["Hosts filter"])
+	if err != nil {
+		return "", nil, badSearch(err)
+	}
+	installable := b.Inputs["Installability"] == "installable"
+	rows := s.errataRows(hosts, installable)
+	if b.Format == "json" {
+		list := []map[string]string{}
+		for _, row := range rows[1:] {
+			m := map[string]string{}
+			for i, v := range row {
+				m[rows[0][i]] = v
+			}
+			list = append(list, m)
+		}
+		body, _ = json.Marshal(list)
+		return "application/json", body, nil
+	}
+	var buf bytes.Buffer
+	w := csv.NewWriter(&buf)
+	_ = w.WriteAll(rows) // into memory
+	return "text/csv", buf.Bytes(), nil
+}
+
+func (s *Server) errataRows(hosts []*host, installable bool) [][]string {
+	since := "Applicable since"
+	if installable {
+		since = "Available since"
+	}
+	rows := [][]string{{"Host", "Operating System", "Environment", "Erratum", "Type", "Published", since, "Severity", "Packages", "CVEs", "Reboot suggested"}}
+	for _, h := range hosts {
+		if h.fault.NoContent {
+			continue
+		}
+		s.eachErratum(h, s.erratumView(h), func(e *erratum, inst bool) {
+			if installable && !inst {
+				return
+			}
+			t := e.text
+			rows = append(rows, []string{h.name, h.fam.foreman, environments[h.env].name, t.ID, string(t.Type), string(t.Issued), e.updated.Format(stamp),
+				e.json().Severity, strings.Join(e.comp.subs, ","), strings.Join(t.CVEs, ","), strconv.FormatBool(t.RebootSuggested)})
+		})
+	}
+	return rows
+}
+
+func (s *Server) generate(c *call) *reply {
+	kind, body, bad := s.render(c)
+	if bad != nil {
+		return bad
+	}
+	return &reply{status: 200, kind: kind, body: body}
+}
+
+func (s *Server) scheduleReport(c *call) *reply {
+	kind, body, bad := s.render(c)
+	if bad != nil {
+		return bad
+	}
+	s.nextID++
+	id := uuid(mix(s.o.Seed, rTask, uint64(s.nextID), 9), uint64(s.nextID))
+	if kind == "application/json" {
+		body, _ = json.Marshal(string(body)) // encoded twice, as the real one
+	}
+	s.pending[id] = pendingReport{c.now.Add(3 * time.Second), kind, body, c.user.Login}
+	return object(200, map[string]any{"job_id": id, "data_url": fmt.Sprintf("/api/v2/report_templates/135-%s/report_data/%s", url.PathEscape(s.reportTemplate()), id)})
+}
+
+func (s *Server) reportData(c *call) *reply {
+	r, ok := s.pending[c.PathValue("job")]
+	switch {
+	case !ok:
+		return object(404, map[string]any{"message": "Report not found, please ensure you used the correct job_id"})
+	case r.user != c.user.Login:
+		return object(403, map[string]any{"message": "Data are available only for the user who triggered report and administrators"})
+	case c.now.Before(r.ready):
+		return &reply{status: 204, kind: "application/json"}
+	}
+	return &reply{status: 200, kind: r.kind, body: r.body}
+}
+
+// uploadReport stores a report. A host that nobody knows is created: that is
+// what the real server does.
+func (s *Server) uploadReport(c *call) *reply {
+	var b struct {
+		Report struct {
+			Host   string         `json:"host"`
+			At     string         `json:"reported_at"`
+			Status map[string]any `json:"status"`
+		} `json:"config_report"`
+	}
+	if bad := c.decode(&b); bad != nil {
+		return bad
+	}
+	r := b.Report
+	for key := range r.Status {
+		if !strings.Contains("applied restarted failed failed_restarts skipped pending", key) {
+			return fail(500, "Internal Server Error: the server was unable to finish the request.")
+		}
+	}
+	if r.Host == "" {
+		return unprocessable("host", "can't be blank")
+	}
+	for _, old := range s.reports {
+		if old.host == r.Host && old.at == r.At {
+			return unprocessable("reported_at", "has already been taken")
+		}
+	}
+	if s.byName[r.Host] == nil {
+		s.addHost(r.Host)
+	}
+	s.nextID++
+	report := configReport{s.nextID, r.Host, r.At, r.Status, c.body}
+	s.reports = append(s.reports, report)
+	return object(201, report.json())
+}
+
+func (r configReport) json() map[string]any {
+	return map[string]any{"id": r.id, "host_id": 0, "host_name": r.host, "reported_at": r.at, "status": r.status}
+}
+
+func (s *Server) listReports(c *call) *reply {
+	found, err := filter(s.reports, c.q.Get("search"), fieldsOf(map[string]func(configReport) string{"host": func(r configReport) string { return r.host }}))
+	if err != nil {
+		return badSearch(err)
+	}
+	return page(c, len(s.reports), found, func(r configReport) any { return r.json() })
+}
+
+func (s *Server) lastReport(c *call) *reply {
+	h, bad := s.host(c)
+	if bad != nil {
+		return bad
+	}
+	for i := len(s.reports) - 1; i >= 0; i-- {
+		if s.reports[i].host == h.name {
+			return object(200, s.reports[i].json())
+		}
+	}
+	return noSuch("config_report", "last")
+}
+
+func (s *Server) deleteReport(c *call) *reply {
+	for i, r := range s.reports {
+		if itoa(r.id) == c.PathValue("id") {
+			s.reports = append(s.reports[:i:i], s.reports[i+1:]...)
+			return object(200, r.json())
+		}
+	}
+	return noSuch("config_report", c.PathValue("id"))
+}
