@@ -1,0 +1,41 @@
+package acttest_test
+
+import (
+	"testing"
+
+	"github.com/stdevel/katprep/act"
+	"github.com/stdevel/katprep/act/acttest"
+)
+
+func targets(names ...string) []act.Target {
+	var ts []act.Target
+	for _, n := range names {
+		ts = append(ts, act.Target{Name: n})
+	}
+	return ts
+}
+
+func TestMonitorKeepsTheContracts(t *testing.T) {
+	world := acttest.NewWorld("a.example.com", "b.example.com")
+	m := acttest.Monitor{World: world}
+	acttest.Downtimer(t, acttest.DowntimerFixture{
+		Downtimer: m,
+		Targets:   targets("a.example.com", "b.example.com"),
+		Unknown:   act.Target{Name: "nowhere.example.com"},
+		Foreign:   func(t *testing.T, target act.Target) func() bool { return m.ScheduleForeign(target) },
+	})
+	world.SetHealth("a.example.com", act.CheckOK, act.CheckState{Name: "load", Status: act.CheckWarning, Output: "load 9"})
+	acttest.HealthReader(t, acttest.HealthFixture{
+		Reader:  m,
+		Target:  act.Target{Name: "a.example.com"},
+		Unknown: act.Target{Name: "nowhere.example.com"},
+		Want: act.Health{
+			Host:     act.CheckState{Status: act.CheckOK},
+			Services: []act.CheckState{{Name: "load", Status: act.CheckWarning, Output: "load 9"}},
+		},
+	})
+	acttest.Inventory(t, acttest.InventoryFixture{
+		Inventory: m,
+		Want:      []act.Object{{Name: "a.example.com"}, {Name: "b.example.com"}},
+	})
+}
