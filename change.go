@@ -94,7 +94,8 @@ type Proof struct {
 type UpdateChange struct {
 	Update
 	Ending Ending `json:"ending"`
-	After  EVR    `json:"after,omitempty"` // installed afterwards
+	After  EVR    `json:"after,omitempty"`  // installed afterwards
+	Reason string `json:"reason,omitempty"` // as of an erratum
 }
 
 // PackageKind says how an installed package changed.

@@ -82,6 +82,7 @@ type Counts struct {
 	Failed        int              `json:"failed"`
 	Errata        int              `json:"errata"`            // different errata that are installable on some host
 	HostErrata    int              `json:"host_errata"`       // pairs of host and installable erratum
+	Applicable    int              `json:"applicable"`        // pairs of host and erratum that is applicable, but not installable
 	Pending       map[Severity]int `json:"pending,omitempty"` // HostErrata by severity, security errata only
 	Updates       int              `json:"updates"`           // pairs of host and pending package update
 	RebootNeeded  int              `json:"reboot_needed"`     // hosts

@@ -159,7 +159,7 @@ func TestCounts(t *testing.T) {
 	b.Reading.State.Errata = append(b.Reading.State.Errata, katprep.HostErratum{ID: "C"}) // applicable only
 	broken := reading("3", func(context.Context) (collect.Reading, error) { return collect.Reading{}, errors.New("no") })
 	snap, _ := run(t, []collect.Source{source("s", a, b, broken)}, katprep.Selection{}, collect.Options{})
-	want := katprep.Counts{Hosts: 3, Collected: 2, Failed: 1, Errata: 2, HostErrata: 3,
+	want := katprep.Counts{Hosts: 3, Collected: 2, Failed: 1, Errata: 2, HostErrata: 3, Applicable: 1,
 		Pending: map[katprep.Severity]int{katprep.Critical: 2}, Updates: 2, RebootNeeded: 1, RebootUnknown: 1}
 	if d := cmp.Diff(want, snap.Counts); d != "" {
 		t.Error(d)

@@ -44,9 +44,11 @@ func (t *tally) host(s *katprep.State) {
 		t.gaps = append(t.gaps, katprep.Gap{Host: s.Host, Status: s.Status, Problems: slices.Clone(s.Problems)})
 	}
 	for _, e := range s.Errata {
-		if e.Installable {
-			t.pairs[e.ID]++
+		if !e.Installable {
+			c.Applicable++
+			continue
 		}
+		t.pairs[e.ID]++
 	}
 	c.Updates += len(s.Updates)
 	switch s.Reboot.Need {

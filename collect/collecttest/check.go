@@ -64,8 +64,9 @@ func checkAspects(s *katprep.State, say func(string, ...any)) {
 		katprep.AspectReboot:     s.Reboot.Need != katprep.NeedUnknown,
 		katprep.AspectProcesses:  len(s.Processes) > 0,
 	} {
-		if there && !s.Knows(aspect) {
-			say("%s are there, but not said to be known", aspect)
+		excused := slices.ContainsFunc(s.Problems, func(p katprep.Problem) bool { return p.Aspect == aspect })
+		if there && !s.Knows(aspect) && !excused {
+			say("%s are there, but neither said to be known nor to be a part", aspect)
 		}
 	}
 	if s.Knows(katprep.AspectReboot) && s.Reboot.Need == katprep.NeedUnknown {
