@@ -39,3 +39,23 @@ func TestMonitorKeepsTheContracts(t *testing.T) {
 		Want:      []act.Object{{Name: "a.example.com"}, {Name: "b.example.com"}},
 	})
 }
+
+func TestHypervisorKeepsTheContracts(t *testing.T) {
+	h := acttest.Hypervisor{World: acttest.NewWorld("a.example.com", "b.example.com")}
+	acttest.Snapshotter(t, acttest.SnapshotterFixture{
+		Snapshotter: h,
+		Targets:     targets("a.example.com", "b.example.com"),
+		Unknown:     act.Target{Name: "nowhere.example.com"},
+		Foreign: func(t *testing.T, target act.Target, name string) (func() bool, func()) {
+			return h.SnapForeign(target, name)
+		},
+		State: func(t *testing.T, target act.Target) act.PowerState {
+			s, err := h.PowerState(t.Context(), target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	})
+	acttest.Power(t, acttest.PowerFixture{Power: h, Target: act.Target{Name: "a.example.com"}, Unknown: act.Target{Name: "nowhere.example.com"}})
+}
