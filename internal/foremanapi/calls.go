@@ -29,10 +29,18 @@ func (e *Call) expand(args []string) string {
 	parts := strings.Split(e.Path, "/")
 	for i, p := range parts {
 		if strings.HasPrefix(p, ":") && len(args) > 0 {
-			parts[i], args = url.PathEscape(args[0]), args[1:]
+			parts[i], args = segment(args[0]), args[1:]
 		}
 	}
 	return strings.Join(parts, "/")
+}
+
+// segment escapes text so that it is one element of a path, whatever it is.
+func segment(s string) string {
+	if s == "." || s == ".." {
+		return strings.ReplaceAll(s, ".", "%2E")
+	}
+	return url.PathEscape(s)
 }
 
 // accepts holds a request to what its call lists.

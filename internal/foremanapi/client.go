@@ -99,7 +99,8 @@ func (c *Client) Requests() int64 { return c.http.Sent() }
 // the password goes along.
 func (c *Client) request(e *Call, args []string, query url.Values, body []byte, auth bool) httpx.Request {
 	u := *c.base
-	u = *u.JoinPath(e.expand(args))
+	u.RawPath = strings.TrimRight(u.EscapedPath(), "/") + e.expand(args)
+	u.Path, _ = url.PathUnescape(u.RawPath) // expand escapes, so this cannot fail
 	u.RawQuery = query.Encode()
 	h := http.Header{"Accept": {"application/json;version=2,application/json"}}
 	if body != nil || e.Method != http.MethodGet {
