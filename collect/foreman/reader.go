@@ -57,10 +57,7 @@ func (r *reader) targets(ctx context.Context, yield func(collect.Target, error) 
 func (r *reader) target(ctx context.Context, rec foremanapi.HostRecord) (t collect.Target, wanted bool, err error) {
 	host := katprep.Host{HostID: katprep.HostID{Source: r.o.Name, ID: idOf(rec.Host)}, Name: string(rec.Host.Name)}
 	if rec.Err != nil || !rec.Host.ID.Valid || host.Name == "" {
-		t = collect.Target{Host: host, Read: func(context.Context) (collect.Reading, error) {
-			return collect.Reading{}, orErr(rec.Err, katprep.Errorf(katprep.Corrupt, "host %q has no usable name and ID", host))
-		}}
-		return t, true, nil
+		return nameless(host, rec.Err), true, nil
 	}
 	if err := r.shared(ctx, &rec.Host); err != nil {
 		return t, false, err
@@ -76,18 +73,21 @@ func (r *reader) target(ctx context.Context, rec foremanapi.HostRecord) (t colle
 	return collect.Target{Host: host, Read: j.read}, true, nil
 }
 
+// nameless is a target for a record without name or ID: it stays visible as
+// one that could not be read.
+func nameless(host katprep.Host, err error) collect.Target {
+	if err == nil {
+		err = katprep.Errorf(katprep.Corrupt, "the server's record of the host has no name or no ID")
+	}
+	host.Name = orElse(host.Name, host.ID)
+	return collect.Target{Host: host, Read: func(context.Context) (collect.Reading, error) { return collect.Reading{}, err }}
+}
+
 func idOf(h foremanapi.Host) string {
 	if !h.ID.Valid {
 		return ""
 	}
 	return strconv.FormatInt(h.ID.N, 10)
-}
-
-func orErr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // shared asks once what the list of hosts does not say.
