@@ -59,3 +59,33 @@ func TestHypervisorKeepsTheContracts(t *testing.T) {
 	})
 	acttest.Power(t, acttest.PowerFixture{Power: h, Target: act.Target{Name: "a.example.com"}, Unknown: act.Target{Name: "nowhere.example.com"}})
 }
+
+func fleetTargets(names ...string) []act.Target {
+	ts := targets(names...)
+	for i := range ts {
+		ts[i].Host.Source, ts[i].Host.ID, ts[i].Host.Name = "test", ts[i].Name, ts[i].Name
+	}
+	return ts
+}
+
+func TestFleetKeepsTheContracts(t *testing.T) {
+	world := acttest.NewWorld("a.example.com", "b.example.com")
+	world.SetPending("a.example.com", "RHSA-2026:1", "RHSA-2026:2")
+	world.SetPending("b.example.com", "RHSA-2026:1")
+	fleet := acttest.Fleet{World: world}
+	acttest.Patcher(t, acttest.PatcherFixture{
+		Patcher: fleet,
+		Targets: fleetTargets("a.example.com", "b.example.com"),
+		Unknown: fleetTargets("nowhere.example.com")[0],
+		Request: act.PatchRequest{Errata: []string{"RHSA-2026:1"}},
+		Installed: func(t *testing.T, target act.Target) bool {
+			for _, r := range world.Remainders() {
+				if r.Host == target.Name {
+					return r.Pending == map[string]int{"a.example.com": 1, "b.example.com": 0}[r.Host]
+				}
+			}
+			return false
+		},
+	})
+	acttest.Rebooter(t, acttest.RebooterFixture{Rebooter: fleet, Target: act.Target{Name: "a.example.com"}, Unknown: act.Target{Name: "nowhere.example.com"}})
+}

@@ -25,6 +25,7 @@ type World struct {
 	// Fault says whether and how a call fails. Nil is never. It is called
 	// twice for each call, before and after the effect.
 	Fault func(c Call, after bool) error
+	FleetKnobs
 
 	mu       sync.Mutex
 	dead     bool
@@ -155,6 +156,7 @@ type Remainder struct {
 func (w *World) Remainders() []Remainder {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.settle()
 	var rs []Remainder
 	for name, m := range w.machines {
 		r := Remainder{Host: name, Downtimes: len(m.downtimes), Pending: len(m.pending), Boots: m.boot - 1, Power: m.power}
