@@ -73,3 +73,12 @@ func squeeze(s string) string {
 	}
 	return strings.TrimLeft(s, "\n")
 }
+
+// Parts returns a new set of the HTML templates and functions that reports
+// are made of, for pages that show the same things.
+func Parts() (*htmltemplate.Template, error) {
+	fm := funcs(HTML)
+	fm["style"] = func() htmltemplate.CSS { return htmltemplate.CSS(Style()) }
+	fm["styleHash"] = styleHash
+	return htmltemplate.New("").Option("missingkey=error").Funcs(fm).ParseFS(files, "builtin/parts.html.tmpl")
+}

@@ -1,0 +1,224 @@
+package site
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/render"
+)
+
+// A model is what a build remembers while hosts stream by: numbers, not
+// states.
+type model struct {
+	snapshots []katprep.SnapshotRef // oldest first
+	runs      map[katprep.RunID]*katprep.RunRecord
+	pairs     []*pair // by the time of the after-snapshot
+	errata    map[string]*katprep.Erratum
+	hosts     []*host
+	index     map[katprep.HostID]int32
+	records   map[string][]record // by erratum ID
+}
+
+// A pair is two snapshots that are compared: a maintenance, or a snapshot and
+// the one before it.
+type pair struct {
+	Run    katprep.RunID
+	Record *katprep.RunRecord
+	Before *katprep.SnapshotRef // nil: a run without
+	After  *katprep.SnapshotRef // nil: a run that is under way
+	dir    string
+	totals totals
+}
+
+// A host is what is kept of a host.
+type host struct {
+	katprep.Host
+	slug   string
+	events []event
+	latest bool // in the newest snapshot
+	status katprep.Status
+	open   int32 // installable errata
+}
+
+// An event is a host in a pair, in short.
+type event struct {
+	pair     int32
+	packages int32
+	errata   [len(katprep.Endings)]int32
+	word     render.Word
+	rebooted katprep.Answer
+	kernel   bool
+	page     bool // there is a page of the change
+}
+
+// A record is a host with an erratum in a pair; pair -1 is the newest
+// snapshot, in which the erratum is open.
+type record struct {
+	host   int32
+	pair   int16
+	ending uint8 // index into katprep.Endings
+}
+
+func newModel() *model {
+	return &model{
+		runs: map[katprep.RunID]*katprep.RunRecord{}, errata: map[string]*katprep.Erratum{},
+		index: map[katprep.HostID]int32{}, records: map[string][]record{},
+	}
+}
+
+func (m *model) hostIndex(h katprep.Host) int32 {
+	i, ok := m.index[h.HostID]
+	if !ok {
+		i = int32(len(m.hosts))
+		m.hosts = append(m.hosts, &host{Host: h, slug: hostSlug(h)})
+		m.index[h.HostID] = i
+	}
+	return i
+}
+
+func endingIndex(e katprep.Ending) uint8 {
+	for i, k := range katprep.Endings {
+		if k == e {
+			return uint8(i)
+		}
+	}
+	return 4 // unknown
+}
+
+// load reads everything that does not grow with the number of hosts.
+func (m *model) load(ctx context.Context, src Source) error {
+	for s, err := range src.Snapshots(ctx) {
+		if err != nil {
+			return err
+		}
+		s.Snapshot.Counts.Pending = nil
+		m.snapshots = append(m.snapshots, s)
+	}
+	slices.Reverse(m.snapshots)
+	// Imported snapshots may have been stored after newer ones.
+	slices.SortStableFunc(m.snapshots, func(a, b katprep.SnapshotRef) int { return a.Snapshot.Started.Compare(b.Snapshot.Started) })
+	for r, err := range src.Runs(ctx) {
+		if err != nil {
+			return err
+		}
+		m.runs[r.Plan.Run] = &r
+	}
+	if len(m.snapshots) > 0 {
+		for e, err := range src.Errata(ctx, m.head().Commit) {
+			if err != nil {
+				return err
+			}
+			m.errata[e.ID] = &e
+		}
+	}
+	m.findPairs()
+	return nil
+}
+
+func (m *model) head() *katprep.SnapshotRef { return &m.snapshots[len(m.snapshots)-1] }
+
+// findPairs says what is compared with what.
+func (m *model) findPairs() {
+	ends := map[katprep.RunID]*pair{}
+	get := func(r katprep.RunID) *pair {
+		if ends[r] == nil {
+			ends[r] = &pair{Run: r, Record: m.runs[r], dir: "maintenances/" + runSlug(r)}
+			m.pairs = append(m.pairs, ends[r])
+		}
+		return ends[r]
+	}
+	for r := range m.runs {
+		get(r)
+	}
+	for i := range m.snapshots {
+		s := &m.snapshots[i]
+		switch s.Snapshot.Phase {
+		case katprep.Before:
+			get(s.Snapshot.Run).Before = s
+		case katprep.After:
+			get(s.Snapshot.Run).After = s
+		}
+	}
+	for i := 1; i < len(m.snapshots); i++ {
+		before, after := &m.snapshots[i-1], &m.snapshots[i]
+		if p := ends[after.Snapshot.Run]; p != nil && p.After == after && p.Before == before {
+			continue // the maintenance's page says it
+		}
+		m.pairs = append(m.pairs, &pair{Before: before, After: after, dir: "snapshots/" + string(after.Commit[:min(16, len(after.Commit))])})
+	}
+	slices.SortStableFunc(m.pairs, func(a, b *pair) int {
+		return cmp.Or(strings.Compare(a.when(), b.when()), strings.Compare(a.dir, b.dir))
+	})
+}
+
+// complete reports whether there are two snapshots to compare.
+func (p *pair) complete() bool {
+	return p.Before != nil && p.After != nil && !p.After.Snapshot.Started.Before(p.Before.Snapshot.Started)
+}
+
+// when orders pairs; those under way come last.
+func (p *pair) when() string {
+	switch {
+	case p.After != nil:
+		return p.After.Snapshot.Finished.UTC().Format("2006-01-02T15:04:05")
+	case p.Before != nil:
+		return "9" + p.Before.Snapshot.Finished.UTC().Format("2006-01-02T15:04:05")
+	case p.Record != nil:
+		return "9" + p.Record.Plan.Created.UTC().Format("2006-01-02T15:04:05")
+	}
+	return "9"
+}
+
+// title is the name of a pair for readers.
+func (p *pair) title() string {
+	switch {
+	case p.Record != nil && p.Record.Plan.Title != "":
+		return render.Line(p.Record.Plan.Title)
+	case p.Run != "":
+		return render.Line(string(p.Run))
+	}
+	if p.After == nil {
+		return "Maintenance without a name"
+	}
+	return "Snapshot of " + render.Time(p.After.Snapshot.Finished)
+}
+
+// totals sums a pair up.
+type totals struct {
+	Hosts, Unchanged, Changed, Unknown, Added, Removed, NotSelected, Rebooted, Downgraded int
+	Errata                                                                                [len(katprep.Endings)]int
+	Packages                                                                              int
+}
+
+func (t *totals) add(h *katprep.HostChange, gap bool) {
+	t.Hosts++
+	switch {
+	case gap:
+		t.Unknown++
+	case h.Presence == katprep.OnlyAfter:
+		t.Added++
+	case h.Presence == katprep.OnlyBefore:
+		t.Removed++
+	case h.Presence == katprep.NotSelected:
+		t.NotSelected++
+	case h.Changed():
+		t.Changed++
+	default:
+		t.Unchanged++
+	}
+	if h.Boot.Rebooted == katprep.Yes {
+		t.Rebooted++
+	}
+	for _, e := range h.Errata {
+		t.Errata[endingIndex(e.Ending)]++
+	}
+	t.Packages += len(h.Packages)
+	for _, p := range h.Packages {
+		if p.Kind == katprep.Downgraded {
+			t.Downgraded++
+		}
+	}
+}

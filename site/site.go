@@ -1,0 +1,81 @@
+// Package site turns an archive into a static site: plain files that work
+// from a disk and from any web server, without scripts too, and that ask no
+// other machine for anything.
+//
+// Building streams: hosts are read one after the other, and what is kept of
+// each is a few bytes for every change. The same archive gives the same
+// bytes. A new site replaces the old one as a whole or not at all.
+package site
+
+import (
+	"context"
+	"iter"
+
+	"github.com/stdevel/katprep"
+)
+
+// A Source is what a site needs to know of an archive.
+type Source interface {
+	// Snapshots yields all snapshots, the newest first.
+	Snapshots(ctx context.Context) iter.Seq2[katprep.SnapshotRef, error]
+	// Compare yields the hosts that differ between two snapshots, each once,
+	// in a stable order, and says how many do not differ.
+	Compare(ctx context.Context, before, after katprep.CommitID) (same int, pairs iter.Seq2[Pair, error], err error)
+	// States yields the states of all hosts of a snapshot in a stable order.
+	States(ctx context.Context, c katprep.CommitID) iter.Seq2[katprep.State, error]
+	// Errata yields all errata that the archive knows at a snapshot.
+	Errata(ctx context.Context, c katprep.CommitID) iter.Seq2[katprep.Erratum, error]
+	// Runs yields what the archive holds of each run, in any order.
+	Runs(ctx context.Context) iter.Seq2[katprep.RunRecord, error]
+	// Exceptions returns the decisions not to install something.
+	Exceptions(ctx context.Context) ([]katprep.Exception, error)
+}
+
+// A Pair is a host before and after; nil means that it is not there.
+type Pair struct {
+	Before, After *katprep.State
+}
+
+// Options say how a site is built.
+type Options struct {
+	Title    string                      // of the site; "" is "Patch evidence"
+	Version  string                      // of the program
+	Rows     int                         // rows of a table on one page; 0: 500
+	Progress func(done int, what string) // pages written so far, and what is being written; may be nil
+}
+
+// Stats says what was built.
+type Stats struct {
+	Pages        int // HTML pages
+	Files        int // all files
+	Bytes        int64
+	Hosts        int
+	Errata       int
+	Comparisons  int
+	Maintenances int
+}
+
+// Build builds the site into the folder out, which must be empty, missing, or
+// hold an earlier site: anything else is an error of kind katprep.Conflict.
+// On any error the folder is left as it was.
+func Build(ctx context.Context, src Source, out string, o Options) (Stats, error) {
+	if o.Title == "" {
+		o.Title = "Patch evidence"
+	}
+	if o.Rows <= 0 {
+		o.Rows = 500
+	}
+	t, err := openTree(out)
+	if err != nil {
+		return Stats{}, err
+	}
+	defer t.discard()
+	b := &builder{src: src, o: o, t: t, m: newModel()}
+	if err := b.build(ctx); err != nil {
+		return Stats{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Stats{}, err
+	}
+	return b.stats, t.publish()
+}
