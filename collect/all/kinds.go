@@ -1,0 +1,39 @@
+package all
+
+import (
+	"github.com/stdevel/katprep/collect"
+	"github.com/stdevel/katprep/collect/direct"
+	"github.com/stdevel/katprep/collect/foreman"
+	"github.com/stdevel/katprep/internal/config"
+)
+
+func newDirect(s config.Source, o Options) (collect.Collector, error) {
+	return direct.NewLocal(direct.Options{Name: s.Name}, o.User), nil
+}
+
+func newForeman(s config.Source, o Options) (collect.Collector, error) {
+	login, err := o.Login(credentialName(s))
+	if err != nil {
+		return nil, err
+	}
+	if s.Insecure {
+		o.Warn("source %s: the server's certificate is NOT checked: whoever sits between can read the password and forge the evidence", s.Name)
+	}
+	return foreman.New(foreman.Options{
+		Name: s.Name, URL: s.URL, Login: login,
+		CAFile: o.path(s.CAFile), ServerName: s.ServerName, Insecure: s.Insecure,
+		Concurrency: s.Concurrency, Timeout: s.Timeout.Std(),
+		Packages: s.Packages == nil || *s.Packages, Applicable: s.Applicable, Traces: true,
+		ErrataSource: foreman.ErrataSource(s.ErrataSource),
+		Organization: s.Organization, Location: s.Location,
+	})
+}
+
+// credentialName is the name of a source's credential: its own if it has
+// none.
+func credentialName(s config.Source) string {
+	if s.Credential != "" {
+		return s.Credential
+	}
+	return s.Name
+}
