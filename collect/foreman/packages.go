@@ -94,7 +94,7 @@ func (j *job) readRPMs(ctx context.Context) error {
 }
 
 func (j *job) readDebs(ctx context.Context) error {
-	list, err := j.api.Debs(ctx, j.host.ID.N, j.server.Can(foremanapi.Upgradable))
+	list, err := j.api.Debs(ctx, j.host.ID.N, j.server.Can(foremanapi.UpgradableDebs))
 	if err != nil {
 		return err
 	}

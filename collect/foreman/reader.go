@@ -32,7 +32,7 @@ func (c *Collector) newReader(ctx context.Context, sel katprep.Selection) (*read
 // targets reads what concerns all hosts before the first of them is yielded,
 // so that nothing shared depends on the deadline of a single host.
 func (r *reader) targets(ctx context.Context, yield func(collect.Target, error) bool) {
-	q := foremanapi.HostQuery{Search: r.filter.search, PerPage: r.o.PerPage, Ahead: r.o.Concurrency}
+	q := foremanapi.HostQuery{Search: r.filter.search, PerPage: r.o.PerPage, Ahead: r.o.Concurrency, Parameters: r.server.Can(foremanapi.Include)}
 	for rec, err := range r.api.Hosts(ctx, q) {
 		if err != nil {
 			yield(collect.Target{}, err)

@@ -2,7 +2,6 @@ package foremanapi
 
 import (
 	"encoding/json"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -22,6 +21,9 @@ type Call struct {
 	Reads  bool     // changes nothing, so it can be sent again
 	Hidden []string // Params that work but are not in the API documentation
 	Since  Feature  // that guards the call, "" if every version has it
+
+	// Guards are the features that guard single parameters.
+	Guards map[string]Feature
 }
 
 // expand puts the arguments into the path, escaped.
@@ -82,52 +84,4 @@ func keysOf(body any) []string {
 		}
 	}
 	return keys
-}
-
-// Plugins that calls need, as /api/plugins names them.
-const (
-	Katello         = "katello"
-	RemoteExecution = "foreman_remote_execution"
-	Tasks           = "foreman-tasks"
-)
-
-var paging = []string{"search", "order", "page", "per_page"}
-
-func with(names ...string) []string { return append(slices.Clone(paging), names...) }
-
-var (
-	callStatus  = &Call{Method: http.MethodGet, Path: "/api/status", Reads: true}
-	callPlugins = &Call{Method: http.MethodGet, Path: "/api/plugins", Params: paging, Reads: true}
-	callHosts   = &Call{Method: http.MethodGet, Path: "/api/hosts", Params: with("include", "organization_id", "location_id", "thin"), Reads: true}
-	callParams  = &Call{Method: http.MethodGet, Path: "/api/hosts/:host_id/parameters", Params: paging, Reads: true}
-	callFacts   = &Call{Method: http.MethodGet, Path: "/api/fact_values", Params: paging, Reads: true}
-	callOrgs    = &Call{Method: http.MethodGet, Path: "/api/organizations", Params: paging, Reads: true}
-	callLocs    = &Call{Method: http.MethodGet, Path: "/api/locations", Params: paging, Reads: true}
-	callGroups  = &Call{Method: http.MethodGet, Path: "/api/hostgroups", Params: paging, Reads: true}
-
-	callHostErrata = &Call{Method: http.MethodGet, Path: "/api/hosts/:host_id/errata", Plugin: Katello, Reads: true,
-		Params: []string{"full_result", "include_applicable", "content_view_id", "environment_id", "page", "per_page"}}
-	callPackages = &Call{Method: http.MethodGet, Path: "/api/hosts/:host_id/packages", Plugin: Katello, Reads: true,
-		Params: []string{"full_result", "include_latest_upgradable", "page", "per_page"}}
-	callDebs = &Call{Method: http.MethodGet, Path: "/api/hosts/:host_id/debs", Plugin: Katello, Reads: true, Since: HostDebs,
-		Params: []string{"full_result", "include_latest_upgradable", "page", "per_page"}}
-	callTraces = &Call{Method: http.MethodGet, Path: "/api/hosts/:host_id/traces", Plugin: Katello, Reads: true, Since: HostTraces,
-		Params: []string{"full_result", "page", "per_page"}, Hidden: []string{"full_result", "page", "per_page"}}
-	callInstallable = &Call{Method: http.MethodPost, Path: "/api/hosts/bulk/installable_errata", Plugin: Katello, Reads: true, Since: BulkErrata,
-		Params: []string{"organization_id", "included", "included.search", "included.ids", "page", "per_page"}, Hidden: []string{"page", "per_page"}}
-	callApplicable = &Call{Method: http.MethodPost, Path: "/api/hosts/bulk/applicable_errata", Plugin: Katello, Reads: true, Since: BulkErrata,
-		Params: []string{"organization_id", "included", "included.search", "included.ids", "page", "per_page"}, Hidden: []string{"page", "per_page"}}
-	callBulkTraces = &Call{Method: http.MethodPost, Path: "/api/hosts/bulk/traces", Plugin: Katello, Reads: true, Since: BulkTraces,
-		Params: []string{"organization_id", "included", "included.search", "included.ids", "page", "per_page"}, Hidden: []string{"page", "per_page"}}
-)
-
-// Calls lists every request that the client can send.
-func Calls() []Call {
-	all := []*Call{callStatus, callPlugins, callHosts, callParams, callFacts, callOrgs, callLocs, callGroups,
-		callHostErrata, callPackages, callDebs, callTraces, callInstallable, callApplicable, callBulkTraces}
-	calls := make([]Call, len(all))
-	for i, e := range all {
-		calls[i] = *e
-	}
-	return calls
 }

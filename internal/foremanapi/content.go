@@ -177,16 +177,3 @@ func (t Trace) NeedsReboot() bool {
 func (c *Client) Traces(ctx context.Context, host int64) ([]Trace, error) {
 	return whole[Trace](ctx, c, callTraces, host, nil)
 }
-
-// BulkTraces yields the traces of all hosts of the organization that the
-// search finds.
-func (c *Client) BulkTraces(ctx context.Context, org int64, search string, per, ahead int) iter.Seq2[Trace, error] {
-	f := func(ctx context.Context, n int) (*Page[json.RawMessage], error) {
-		body := map[string]any{"included": map[string]any{"search": search}, "page": n, "per_page": per}
-		if org != 0 {
-			body["organization_id"] = org
-		}
-		return c.page(ctx, callBulkTraces, nil, nil, body)
-	}
-	return decoded[Trace](walk(ctx, "traces of "+c.base.Host, per, ahead, recordID, f))
-}

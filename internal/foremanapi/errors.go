@@ -9,7 +9,6 @@ import (
 	"html"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/stdevel/katprep"
@@ -106,11 +105,10 @@ type errorBody struct {
 }
 
 type errorDetail struct {
-	Message  text     `json:"message"`
-	Details  text     `json:"details"`
-	Full     []string `json:"full_messages"`
-	Missing  []string `json:"missing_permissions"`
-	MissingO []string `json:"missing_permission"`
+	Message text  `json:"message"`
+	Details text  `json:"details"`
+	Full    names `json:"full_messages"`
+	Missing names `json:"missing_permissions"`
 }
 
 // decodeError finds the server's message in the body of an error.
@@ -127,7 +125,7 @@ func decodeError(body []byte) (msg string, missing []string) {
 		string(b.DisplayMessage), string(b.Message), firstText(b.Errors)}
 	for _, p := range parts {
 		if strings.TrimSpace(p) != "" {
-			return oneLine(p, 500), slices.Concat(d.Missing, d.MissingO)
+			return oneLine(p, 500), d.Missing
 		}
 	}
 	return oneLine(string(body), 200), nil

@@ -99,6 +99,7 @@ type Infra struct {
 
 // A Parameter is a host parameter, own or inherited.
 type Parameter struct {
+	ID         number          `json:"id"`
 	Name       text            `json:"name"`
 	Value      json.RawMessage `json:"value"`
 	Type       text            `json:"parameter_type"`
@@ -109,9 +110,10 @@ type Parameter struct {
 
 // A HostQuery says which hosts, in Foreman's search language.
 type HostQuery struct {
-	Search  string
-	PerPage int
-	Ahead   int // pages read at once
+	Search     string
+	PerPage    int
+	Ahead      int  // pages read at once
+	Parameters bool // ask for parameters, own and inherited
 }
 
 // A HostRecord is a host, or why its record could not be read.
@@ -123,7 +125,10 @@ type HostRecord struct {
 // Hosts yields each host once, by name, with its own and inherited
 // parameters. An error ends it: the list is not complete.
 func (c *Client) Hosts(ctx context.Context, q HostQuery) iter.Seq2[HostRecord, error] {
-	query := url.Values{"include[]": {"all_parameters"}, "order": {"name ASC"}}
+	query := url.Values{"order": {"name ASC"}}
+	if q.Parameters {
+		query["include[]"] = []string{"all_parameters"}
+	}
 	if q.Search != "" {
 		query.Set("search", q.Search)
 	}

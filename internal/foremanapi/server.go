@@ -59,14 +59,53 @@ type Feature string
 
 // The features.
 const (
-	HostDebs   Feature = "packages of Debian hosts" // Katello 3.15
-	HostTraces Feature = "traces"                   // Katello 3.8
-	BulkErrata Feature = "errata of many hosts"     // Katello 3.5
-	BulkTraces Feature = "traces of many hosts"     // Katello 3.16
-	Applicable Feature = "include_applicable"       // Katello 4.3
-	Upgradable Feature = "upgradable versions"      // Katello 4.7
-	Agent      Feature = "katello-agent"            // until Katello 4.9
+	Include            Feature = "parameters in the list of hosts"
+	Thin               Feature = "thin lists"
+	HostDebs           Feature = "packages of Debian hosts"
+	HostTraces         Feature = "traces"
+	BulkErrata         Feature = "errata of many hosts"
+	Applicable         Feature = "applicable errata of one host"
+	Upgradable         Feature = "versions on offer"
+	UpgradableDebs     Feature = "versions on offer for Debian hosts"
+	JobCancel          Feature = "cancelling a job"
+	Sorted             Feature = "sorted lists of content"
+	Agent              Feature = "katello-agent"
+	ParameterTypes     Feature = "typed parameters"
+	PowerState         Feature = "power state"
+	CurrentPermissions Feature = "own permissions"
+	Reports            Feature = "report templates"
+	ReportFormats      Feature = "report formats"
+	JobTimeout         Feature = "timeout of a job"
+	JobHostStatus      Feature = "status of a job's hosts"
 )
+
+// An era is when a feature came (or, with until, went): the versions of
+// Foreman or Katello.
+type era struct {
+	katello, foreman []int
+	until            bool
+}
+
+var eras = map[Feature]era{
+	Include:            {foreman: []int{1, 14}},
+	Thin:               {foreman: []int{1, 16}},
+	HostDebs:           {katello: []int{3, 15}},
+	HostTraces:         {katello: []int{3, 8}},
+	BulkErrata:         {katello: []int{3, 5}},
+	Applicable:         {katello: []int{4, 3}},
+	Upgradable:         {katello: []int{4, 7}},
+	UpgradableDebs:     {katello: []int{4, 14}},
+	JobCancel:          {foreman: []int{1, 16}},
+	Sorted:             {katello: []int{3, 10}},
+	Agent:              {katello: []int{4, 10}, until: true},
+	ParameterTypes:     {foreman: []int{1, 24}},
+	PowerState:         {foreman: []int{1, 22}},
+	CurrentPermissions: {foreman: []int{3, 11}},
+	Reports:            {foreman: []int{1, 20}},
+	ReportFormats:      {foreman: []int{1, 24}},
+	JobTimeout:         {foreman: []int{1, 20}},
+	JobHostStatus:      {foreman: []int{2, 1}},
+}
 
 // A Server is what is known of the server: versions and plugins.
 type Server struct {
@@ -86,25 +125,15 @@ func (s *Server) Has(plugin string) bool {
 	return ok || s.PluginsErr != nil
 }
 
-// Can reports whether the version has the feature; an unknown version can.
+// Can reports whether the versions have the feature. An unknown version can:
+// the call is tried and its answer tells.
 func (s *Server) Can(f Feature) bool {
-	switch f {
-	case HostDebs:
-		return !s.Katello.Before(3, 15)
-	case HostTraces:
-		return !s.Katello.Before(3, 8)
-	case BulkErrata:
-		return !s.Katello.Before(3, 5)
-	case BulkTraces:
-		return !s.Katello.Before(3, 16)
-	case Applicable:
-		return !s.Katello.Before(4, 3)
-	case Upgradable:
-		return !s.Katello.Before(4, 7)
-	case Agent:
-		return s.Katello.Before(4, 10)
+	e := eras[f]
+	older := s.Katello.Before(e.katello...)
+	if e.foreman != nil {
+		older = s.Foreman.Before(e.foreman...)
 	}
-	return true
+	return older == e.until
 }
 
 type plugin struct {
