@@ -45,7 +45,7 @@ type SSHD struct {
 func StartSSHD(t testing.TB, o SSHDOptions) *SSHD {
 	t.Helper()
 	peers.Need(t, "sshd")
-	dir := t.TempDir()
+	dir := Dir(t)
 	s := &SSHD{
 		Key: NewKey(t, filepath.Join(dir, "id_ed25519"), "ed25519", ""), HostKey: NewKey(t, filepath.Join(dir, "host_key"), o.HostKind, ""),
 		KnownHosts: filepath.Join(dir, "known_hosts"), Log: filepath.Join(dir, "sshd.log"),
@@ -58,7 +58,6 @@ func StartSSHD(t testing.TB, o SSHDOptions) *SSHD {
 		fatal(t, os.MkdirAll("/run/sshd", 0o755)) // sshd's privilege separation wants it
 	}
 	write(t, filepath.Join(dir, "authorized_keys"), s.Key.Authorized(), 0o644)
-	fatal(t, os.Chmod(dir, 0o755))
 	lines := append([]string{
 		"HostKey " + s.HostKey.File, "AuthorizedKeysFile " + filepath.Join(dir, "authorized_keys"),
 		"StrictModes no", "UsePAM no", "UseDNS no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
