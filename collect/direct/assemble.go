@@ -33,6 +33,9 @@ func assemble(h katprep.Host, out *probe.Output, r rules) collect.Reading {
 	a := &assembler{rules: r, out: out, s: katprep.State{Host: h}}
 	a.facts()
 	a.boot()
+	if r, ran := out.Sections["refresh"]; ran && r.RC != 0 {
+		a.warn(katprep.AspectUpdates, "the package lists could not be refreshed: %s", r.Failure())
+	}
 	switch strings.TrimSpace(out.Data("family")) {
 	case "deb":
 		a.debian()

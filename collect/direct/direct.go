@@ -17,14 +17,14 @@ import (
 
 // Options say how hosts are read. The zero value is good.
 type Options struct {
-	Name       string            // of the source in the configuration; "" means "local"
-	ToolLimit  time.Duration     // for each tool on the host; 0: two minutes
-	Stale      time.Duration     // age from which package lists are called old; 0: seven days
-	Changelogs bool              // read CVEs out of downloaded Debian packages
-	Now        func() time.Time  // nil: time.Now; decides only whether package lists are old
-	Root       string            // where the machine's own files are; "" means "/"
-	Command    []string          // reads the probe on standard input; nil: "/bin/sh", "-s"
-	Env        map[string]string // added to the probe's environment
+	Name       string           // of the source in the configuration; "" means "local"
+	ToolLimit  time.Duration    // for each tool on the host; 0: two minutes
+	Stale      time.Duration    // age from which package lists are called old; 0: seven days
+	Changelogs bool             // read CVEs out of Debian packages that are downloaded for an upgrade
+	Refresh    bool             // let the package manager refresh its lists first (needs root there)
+	Now        func() time.Time // nil: time.Now; decides only whether package lists are old
+	Root       string           // where this machine's own files are; "" means "/"
+	Command    []string         // reads the probe on standard input; nil: "/bin/sh", "-s"
 }
 
 // staleAfter is the age from which a package list is worth a warning: every
@@ -81,7 +81,8 @@ func (l *Local) Targets(ctx context.Context, sel katprep.Selection) iter.Seq2[co
 			yield(collect.Target{}, err)
 			return
 		}
-		if !yield(collect.Target{Host: h, Read: func(ctx context.Context) (collect.Reading, error) { return l.read(ctx, h) }}, nil) {
+		read := func(ctx context.Context) (collect.Reading, error) { return l.read(ctx, h) }
+		if mayMatch(sel, h.Name) && !yield(collect.Target{Host: h, Read: read}, nil) {
 			return
 		}
 		if err := unknownNames(sel, []katprep.Host{h}, l.o.Name); err != nil {
@@ -95,7 +96,13 @@ func (l *Local) read(ctx context.Context, h katprep.Host) (collect.Reading, erro
 	if err != nil {
 		return collect.Reading{}, err
 	}
-	return assemble(h, out, rules{now: l.o.Now(), stale: l.o.Stale}), nil
+	return assemble(h, out, l.o.rules()), nil
+}
+
+func (o Options) rules() rules { return rules{now: o.Now(), stale: o.Stale} }
+
+func (o Options) script(mark string) string {
+	return probe.Script(mark, probe.Options{Limit: o.ToolLimit, Changelogs: o.Changelogs, Refresh: o.Refresh})
 }
 
 // unknownNames is the error that a selection deserves which names a host, not
@@ -112,8 +119,4 @@ func unknownNames(sel katprep.Selection, known []katprep.Host, source string) er
 		return nil
 	}
 	return katprep.Errorf(katprep.NotFound, "source %s knows no host %s", source, strings.Join(missing, ", "))
-}
-
-func (l *Local) script(mark string) string {
-	return probe.Script(mark, probe.Options{Limit: l.o.ToolLimit, Changelogs: l.o.Changelogs})
 }

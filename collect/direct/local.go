@@ -67,17 +67,11 @@ func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 func (l *Local) probe(ctx context.Context) (*probe.Output, error) {
 	mark := probe.NewMark()
 	cmd := exec.CommandContext(ctx, l.o.Command[0], l.o.Command[1:]...)
-	cmd.Stdin = strings.NewReader(l.script(mark))
+	cmd.Stdin = strings.NewReader(l.o.script(mark))
 	// The whole process group ends with us, not only the shell.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
-	for k, v := range l.o.Env {
-		cmd.Env = append(cmd.Env, k+"="+v)
-	}
-	if cmd.Env != nil {
-		cmd.Env = append(os.Environ(), cmd.Env...)
-	}
 	pr, pw := io.Pipe()
 	var complaints tail
 	cmd.Stdout, cmd.Stderr = pw, &complaints

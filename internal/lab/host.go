@@ -47,6 +47,7 @@ func newHost(t testing.TB, name string, osRelease string, prepare func(h *Host),
 	for _, d := range []string{"var/tmp", "var/log", "var/lib", "var/cache", "var/spool", "opt", "boot", "root", "doc", "bin"} {
 		fatal(t, os.MkdirAll(filepath.Join(h.Root, d), 0o755))
 	}
+	fatal(t, os.Chmod(filepath.Join(h.Root, "var/tmp"), 0o777|os.ModeSticky))
 	fatal(t, os.Symlink("/run", filepath.Join(h.Root, "var/run")))
 	if out, err := exec.Command("cp", "-a", "/etc", h.Root+"/").CombinedOutput(); err != nil {
 		t.Fatalf("copy /etc: %v\n%s", err, out)

@@ -32,6 +32,7 @@ const MaxOutput = 64 << 20
 type Options struct {
 	Limit      time.Duration // for each single tool; 0 means two minutes
 	Changelogs bool          // read the changelogs of downloaded Debian packages
+	Refresh    bool          // let the package manager refresh its lists first: the one thing that is not only reading
 	HostOnly   bool          // only identity, kernel and boot: no package manager, no processes
 }
 
@@ -44,8 +45,8 @@ func Script(mark string, o Options) string {
 		o.Limit = 2 * time.Minute
 	}
 	flag := map[bool]int{true: 1}
-	head := fmt.Sprintf("KP_MARK=%s KP_LIMIT=%d KP_CHANGELOGS=%d KP_HOST_ONLY=%d\n",
-		mark, int(o.Limit.Seconds()), flag[o.Changelogs], flag[o.HostOnly])
+	head := fmt.Sprintf("KP_MARK=%s KP_LIMIT=%d KP_CHANGELOGS=%d KP_REFRESH=%d KP_HOST_ONLY=%d\n",
+		mark, int(o.Limit.Seconds()), flag[o.Changelogs], flag[o.Refresh], flag[o.HostOnly])
 	return head + strings.Replace(script, "@DNF4@", strings.TrimSpace(dnf4), 1)
 }
 

@@ -21,6 +21,7 @@ printf '%s\n' "$KP_MARK end"
 
 everything() {
 section net net_facts
+[ "$KP_REFRESH" = 1 ] && section refresh refresh
 case $fam in
 deb) debian ;;
 rpm) redhat ;;
@@ -82,6 +83,7 @@ words=" $(os_release 2>/dev/null | sed -n 's/^ID\(_LIKE\)\{0,1\}=//p' | tr -d "\
 case $words in
 *" debian "*|*" ubuntu "*) has dpkg-query && fam=deb ;;
 *suse*) has rpm && fam=suse ;;
+*" rhel "*|*" fedora "*|*" centos "*|*" amzn "*|*" ol "*) has rpm && fam=rpm ;;
 esac
 [ -n "$fam" ] && return
 if has rpm && has dpkg-query; then
@@ -92,6 +94,14 @@ elif has rpm; then
 elif has dpkg-query; then
 	fam=deb
 fi
+}
+
+refresh() {
+case $fam in
+deb) $limit apt-get -qq -o DPkg::Lock::Timeout=60 update ;;
+rpm) if has dnf5; then $limit dnf5 -q makecache; elif has dnf; then $limit dnf -q makecache; else $limit yum -q makecache; fi ;;
+suse) $limit zypper --non-interactive --quiet refresh ;;
+esac
 }
 
 debian() {

@@ -1,0 +1,254 @@
+package direct
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/collect"
+	"github.com/stdevel/katprep/collect/collecttest"
+	"github.com/stdevel/katprep/internal/inventory"
+	"github.com/stdevel/katprep/internal/lab"
+	"github.com/stdevel/katprep/internal/sshx"
+)
+
+// overSSH reaches lab hosts as an ordinary user who may use sudo.
+func overSSH(t *testing.T, hosts ...*lab.Host) SSHOptions {
+	t.Helper()
+	var known string
+	var keys []string
+	var list []inventory.Host
+	for _, h := range hosts {
+		known += h.KnownLine()
+		keys = append(keys, h.Key.File)
+		list = append(list, inventory.Host{Host: sshx.Host{Name: h.Name, Address: h.Host, Port: h.Port}, Group: "lab/" + h.Name[:3], Groups: []string{"lab"}})
+	}
+	file := filepath.Join(t.TempDir(), "known_hosts")
+	if err := os.WriteFile(file, []byte(known), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := sshx.New(sshx.Options{User: lab.User, Identity: keys, KnownHosts: []string{file}})
+	return SSHOptions{Options: Options{Name: "dmz"}, Dialer: d, Hosts: list, Sudo: true}
+}
+
+// readSSH reads the only host of the options.
+func readSSH(t *testing.T, o SSHOptions) (collect.Reading, error) {
+	t.Helper()
+	for target, err := range NewSSH(o).Targets(t.Context(), katprep.Selection{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return target.Read(t.Context())
+	}
+	t.Fatal("no target")
+	return collect.Reading{}, nil
+}
+
+func TestContractOfThisMachine(t *testing.T) {
+	collecttest.Run(t, collecttest.Case{
+		New:   func(*testing.T) collect.Collector { return NewLocal(Options{ToolLimit: time.Minute}, "") },
+		Hosts: 1, Unknown: &katprep.Selection{Hosts: []string{"no-such-host.example"}}, Volatile: true,
+	})
+}
+
+func TestRealRPMHost(t *testing.T) {
+	h := lab.BuildRPMRepo(t).NewHost(t, "rpm01.example.com")
+	t.Run("contract", func(t *testing.T) {
+		o := overSSH(t, h)
+		collecttest.Run(t, collecttest.Case{
+			New:   func(*testing.T) collect.Collector { return NewSSH(o) },
+			Hosts: 1, Unknown: &katprep.Selection{Hosts: []string{"no-such-host.example"}},
+		})
+	})
+	t.Run("state", func(t *testing.T) { testRPMState(t, h) })
+	t.Run("an ordinary user", func(t *testing.T) { testOrdinaryUser(t, h) })
+	t.Run("bad days", func(t *testing.T) { testBadRPMDays(t, h) })
+	t.Run("bad logins", func(t *testing.T) { testBadLogins(t, h) })
+}
+
+func testRPMState(t *testing.T, h *lab.Host) {
+	r, err := readSSH(t, overSSH(t, h))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := r.State
+	if s.Status != katprep.Collected || s.Facts.OS.ID != "rhel" || s.Facts.HostGroup != "lab/rpm" || s.Kernel != (katprep.Kernel{Running: lab.OldKernel, Installed: lab.OldKernel}) {
+		t.Errorf("%s, facts %+v, kernel %+v, problems %+v", s.Status, s.Facts, s.Kernel, s.Problems)
+	}
+	for _, a := range []katprep.Aspect{"boot", "errata", "facts", "kernel", "packages", "reboot", "updates"} {
+		if !s.Knows(a) {
+			t.Errorf("%s is not known", a)
+		}
+	}
+	var ids []string
+	for _, e := range s.Errata {
+		ids = append(ids, e.ID)
+	}
+	if want := []string{"RHBA-2026:0030", "RHEA-2026:0040", "RHSA-2026:0001", "RHSA-2026:0009", "RHSA-2026:0020"}; !slices.Equal(ids, want) {
+		t.Errorf("errata %v, want %v", ids, want)
+	}
+	i := slices.IndexFunc(s.Updates, func(u katprep.Update) bool { return u.Name == "demo-openssl" })
+	want := katprep.Update{Name: "demo-openssl", Arch: lab.Arch(), From: "3.0.7-24.el9", To: "3.0.7-27.el9_4", Origin: "lab-updates", Security: true,
+		Errata: []string{"RHSA-2026:0001", "RHSA-2026:0009"}, CVEs: []string{"CVE-2026-1001", "CVE-2026-1002", "CVE-2026-1033"}}
+	if i < 0 || !reflect.DeepEqual(s.Updates[i], want) || len(s.Updates) != 5 {
+		t.Errorf("updates %+v", s.Updates)
+	}
+	if s.Reboot.Need != katprep.NotNeeded {
+		t.Errorf("reboot %+v", s.Reboot)
+	}
+	j := slices.IndexFunc(r.Errata, func(e katprep.Erratum) bool { return e.ID == "RHSA-2026:0020" })
+	kernel := katprep.Erratum{ID: "RHSA-2026:0020", Title: "Moderate: kernel security and bug fix update", Type: katprep.Security, Severity: katprep.Moderate,
+		Issued: "2026-02-20", Updated: "2026-02-20", RebootSuggested: true, URL: "https://errata.example.com/RHSA-2026:0020", CVEs: []string{"CVE-2026-2001"}, Bugs: []string{"2200100"},
+		Packages:    []katprep.Package{{Name: "kernel-core", EVR: "5.14.0-427.20.1.el9_4", Arch: lab.Arch()}},
+		Description: "Moderate: kernel security and bug fix update\n\nA second paragraph.", Solution: "Apply."}
+	if j < 0 || !reflect.DeepEqual(r.Errata[j], kernel) {
+		t.Errorf("details %+v", r.Errata)
+	}
+}
+
+func testOrdinaryUser(t *testing.T, h *lab.Host) {
+	o := overSSH(t, h)
+	o.Sudo = false
+	r, err := readSSH(t, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.State.Knows(katprep.AspectErrata) || len(r.State.Errata) != 5 || r.State.Knows(katprep.AspectProcesses) {
+		t.Errorf("%d errata, aspects %v, problems %+v", len(r.State.Errata), r.State.Aspects, r.State.Problems)
+	}
+	if out := h.Run("ls -A /tmp/.. /root /var/tmp | grep -i katprep || true"); out != "" {
+		t.Errorf("something was left behind: %s", out)
+	}
+}
+
+// testBadRPMDays breaks the host in ways that hosts break, and sees that the
+// gap is named.
+func testBadRPMDays(t *testing.T, h *lab.Host) {
+	for _, c := range []struct {
+		what, breaks, mends string
+		lost                katprep.Aspect
+		says                string
+	}{
+		{"broken repository", "printf '[gone]\\nname=gone\\nbaseurl=file:///nowhere\\nenabled=1\\ngpgcheck=0\\nskip_if_unavailable=1\\n' >/etc/yum.repos.d/gone.repo", "rm /etc/yum.repos.d/gone.repo", katprep.AspectErrata, "gone"},
+		{"unreachable repository", "printf '[gone]\\nname=gone\\nbaseurl=file:///nowhere\\nenabled=1\\ngpgcheck=0\\n' >/etc/yum.repos.d/gone.repo", "rm /etc/yum.repos.d/gone.repo", katprep.AspectUpdates, "gone"},
+		{"no cache", "mv /var/cache/dnf /var/cache/dnf.away", "rm -rf /var/cache/dnf; mv /var/cache/dnf.away /var/cache/dnf", katprep.AspectErrata, "lab-updates"},
+		{"damaged database", "mv /var/lib/rpm /var/lib/rpm.away; mkdir /var/lib/rpm; echo rubbish >/var/lib/rpm/rpmdb.sqlite", "rm -rf /var/lib/rpm; mv /var/lib/rpm.away /var/lib/rpm", katprep.AspectPackages, "rpm"},
+		{"no python", "mkdir -p /opt/hide; mount --bind /bin/false /usr/bin/python3; mount --bind /bin/false /usr/bin/dnf", "umount /usr/bin/dnf /usr/bin/python3", katprep.AspectErrata, ""},
+	} {
+		h.Run(c.breaks)
+		r, err := readSSH(t, overSSH(t, h))
+		h.Run(c.mends)
+		if err != nil {
+			t.Errorf("%s: %v", c.what, err)
+			continue
+		}
+		said, _ := json.Marshal(r.State.Problems)
+		if r.State.Status != katprep.Incomplete || r.State.Knows(c.lost) || !strings.Contains(string(said), c.says) {
+			t.Errorf("%s: %s, %s known: %v, %s", c.what, r.State.Status, c.lost, r.State.Knows(c.lost), said)
+		}
+		if broken := collecttest.Check(&r.State, nil); len(broken) > 0 {
+			t.Errorf("%s: %v", c.what, broken)
+		}
+	}
+	// None of these is a reason for a gap.
+	for _, c := range []struct{ what, breaks, mends string }{
+		{"locked database", "python3 -c 'import fcntl,time; f=open(\"/var/lib/rpm/.rpm.lock\",\"a\"); fcntl.lockf(f,fcntl.LOCK_EX); print(1,flush=True); time.sleep(30)' >/run/locked 2>&1 & while [ ! -s /run/locked ]; do sleep 0.05; done; echo $! >/run/locker", "kill $(cat /run/locker)"},
+		{"noisy profile", "echo 'echo welcome; echo @@ end' >/tmp/.profile.lab; printf 'echo profile noise\\n' >>/etc/profile; sed -i 's|:/tmp:/bin/sh|:/tmp:/bin/bash|' /etc/passwd", "rm /tmp/.profile.lab"},
+		{"read-only root", "mount -o remount,bind,ro /var; mount -o remount,bind,ro /root", "mount -o remount,bind,rw /var; mount -o remount,bind,rw /root"},
+		{"other locale", "echo 'LANG=de_DE.UTF-8' >>/etc/environment; echo 'export LC_ALL=tr_TR.UTF-8' >>/etc/profile", ""},
+	} {
+		h.Run(c.breaks)
+		r, err := readSSH(t, overSSH(t, h))
+		h.Run(c.mends)
+		if err != nil || r.State.Status != katprep.Collected || len(r.State.Errata) != 5 {
+			t.Errorf("%s: %v, %s, %+v", c.what, err, r.State.Status, r.State.Problems)
+		}
+	}
+}
+
+func testBadLogins(t *testing.T, h *lab.Host) {
+	o := overSSH(t, h)
+	o.Hosts[0].User = "nobody-here"
+	if _, err := readSSH(t, o); katprep.KindOf(err) != katprep.Denied {
+		t.Errorf("unknown user: %v", err)
+	}
+	h.Run("mv /etc/sudoers.d/katprep /etc/katprep.sudoers")
+	_, err := readSSH(t, overSSH(t, h))
+	h.Run("mv /etc/katprep.sudoers /etc/sudoers.d/katprep")
+	if katprep.KindOf(err) != katprep.Denied || !strings.Contains(katprep.HintOf(err), "NOPASSWD") {
+		t.Errorf("sudo wants a password: %v (hint %q)", err, katprep.HintOf(err))
+	}
+	h.Run("echo 'katprep ALL=(root) NOPASSWD: /bin/sh -s' >/etc/sudoers.d/katprep")
+	if _, err := readSSH(t, overSSH(t, h)); err != nil {
+		t.Errorf("the documented sudo rule does not suffice: %v", err)
+	}
+	h.Run("sed -i 's|^\\(katprep:.*\\):/bin/[a-z]*$|\\1:/usr/sbin/nologin|' /etc/passwd")
+	if _, err := readSSH(t, overSSH(t, h)); err == nil || !strings.Contains(err.Error(), "did not start") {
+		t.Errorf("no shell: %v", err)
+	}
+	o = overSSH(t, h)
+	o.Deadline = 1
+	if _, err := readSSH(t, o); katprep.KindOf(err) != katprep.Unreachable || !strings.Contains(err.Error(), "not done within") {
+		t.Errorf("deadline: %v", err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("stop it"))
+	for target := range NewSSH(overSSH(t, h)).Targets(t.Context(), katprep.Selection{}) {
+		if _, err := target.Read(ctx); err == nil || !strings.Contains(err.Error(), "stop it") {
+			t.Errorf("cancelled: %v", err)
+		}
+	}
+	h.PowerOff()
+	if _, err := readSSH(t, overSSH(t, h)); katprep.KindOf(err) != katprep.Unreachable {
+		t.Errorf("switched off: %v", err)
+	}
+}
+
+func TestRealDebianHost(t *testing.T) {
+	h := lab.BuildDebRepo(t).NewHost(t, "deb01.example.com")
+	r, err := readSSH(t, overSSH(t, h))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := r.State
+	if broken := collecttest.Check(&s, nil); len(broken) > 0 || s.Status != katprep.Collected || s.Knows(katprep.AspectErrata) {
+		t.Errorf("%v, %s, %v", broken, s.Status, s.Aspects)
+	}
+	i := slices.IndexFunc(s.Updates, func(u katprep.Update) bool { return u.Name == "demo-ssl" })
+	if len(s.Updates) != 3 || i < 0 || s.Updates[i].From != "3.0.11-1~deb12u1" || s.Updates[i].To != "3.0.11-1~deb12u3" || !s.Updates[i].Security {
+		t.Errorf("updates %+v", s.Updates)
+	}
+	if s.Reboot.Need != katprep.NotNeeded || s.Kernel.Installed != lab.DebKernel {
+		t.Errorf("reboot %+v, kernel %+v, problems %+v", s.Reboot, s.Kernel, s.Problems)
+	}
+	h.Run("apt-mark hold demo-tools >/dev/null; echo rubbish >/var/lib/apt/lists/lock2")
+	if r, err = readSSH(t, overSSH(t, h)); err != nil || len(r.State.Updates) != 3 {
+		t.Errorf("with a held package: %v, %+v", err, r.State.Updates)
+	}
+	if j := slices.IndexFunc(r.State.Packages, func(p katprep.Package) bool { return p.Name == "demo-tools" }); j < 0 || !r.State.Packages[j].Held {
+		t.Error("the held package is not said to be held")
+	}
+	h.Run("rm -rf /var/lib/apt/lists; mkdir -p /var/lib/apt/lists/partial")
+	if r, err = readSSH(t, overSSH(t, h)); err != nil || r.State.Knows(katprep.AspectUpdates) || r.State.Status != katprep.Incomplete {
+		t.Errorf("without lists: %v, %s, %v", err, r.State.Status, r.State.Aspects)
+	}
+	o := overSSH(t, h)
+	o.Refresh = true
+	if r, err = readSSH(t, o); err != nil || !r.State.Knows(katprep.AspectUpdates) {
+		t.Errorf("after a refresh: %v, %+v", err, r.State.Problems)
+	}
+}
+
+func TestNoHosts(t *testing.T) {
+	if _, err := NewSSH(SSHOptions{}).Source(t.Context()); katprep.KindOf(err) != katprep.Invalid {
+		t.Errorf("an empty list of hosts: %v", err)
+	}
+}
