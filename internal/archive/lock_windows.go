@@ -1,0 +1,20 @@
+package archive
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// tryLock locks an open file for this process, until it is closed or the
+// process ends. ok is false if another one has it.
+func tryLock(f *os.File) (ok bool, err error) {
+	// Far behind the text, which others must be able to read.
+	at := &windows.Overlapped{Offset: 1 << 30}
+	err = windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, at)
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
+		return false, nil
+	}
+	return err == nil, err
+}

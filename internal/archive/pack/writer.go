@@ -1,0 +1,424 @@
+// Package pack writes and reads Git's object store: one streamed pack for
+// each writer, and readers for packs and loose objects.
+//
+// A Writer keeps nothing but hashes and offsets, so that its memory does not
+// grow with what it writes. A Store reads what any Git program wrote.
+package pack
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha1"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/klauspost/compress/zlib"
+
+	"github.com/stdevel/katprep/internal/archive/object"
+)
+
+const (
+	ofsDelta = 6
+	refDelta = 7
+	// level of compression: 5 is where the size stops falling fast.
+	level = 5
+	// maxObject bounds what a damaged length can make us allocate.
+	maxObject = 1 << 28
+)
+
+// ErrClosed means that the Writer was finished or aborted.
+var ErrClosed = errors.New("pack is closed")
+
+// A Writer writes one pack, in the order of its Add calls. Add and Finish
+// are for one goroutine; compression happens in others.
+type Writer struct {
+	repo    string // the repository's folder
+	file    *os.File
+	buf     *bufio.Writer
+	sum     hash.Hash
+	offset  uint64
+	entries []entry
+	index   map[object.Hash]int // into entries
+
+	jobs  chan *job
+	order chan *job
+	quit  chan struct{}
+	wg    sync.WaitGroup
+	pool  *basePool
+	free  sync.Pool // *job
+	seq   int
+
+	mu     sync.Mutex
+	err    error
+	closed bool
+}
+
+type entry struct {
+	hash   object.Hash
+	crc    uint32
+	offset uint64
+	seq    int
+}
+
+// A job is an object on its way into the pack.
+type job struct {
+	kind    object.Kind
+	data    []byte
+	seq     int
+	delta   bool              // may be written as a delta
+	skip    object.Hash       // nothing is written if the object has this hash
+	put     func(object.Hash) // called in order by the writing goroutine
+	hash    object.Hash
+	base    *base
+	packed  bytesBuffer // header of the kind and length left out
+	rawSize int
+	done    chan struct{}
+}
+
+// NewWriter begins a pack in the repository at dir. It is invisible to
+// readers until Finish.
+func NewWriter(dir string) (*Writer, error) {
+	tmp := filepath.Join(dir, TempDir)
+	if err := os.MkdirAll(tmp, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(tmp, "pack-*")
+	if err != nil {
+		return nil, err
+	}
+	workers := max(2, min(4, runtime.GOMAXPROCS(0)))
+	w := &Writer{
+		repo: dir, file: f, sum: sha1.New(), index: map[object.Hash]int{},
+		jobs: make(chan *job, workers), order: make(chan *job, 4*workers),
+		quit: make(chan struct{}), pool: newBasePool(),
+	}
+	w.buf = bufio.NewWriterSize(f, 1<<16)
+	// The count of objects is not known yet; Finish puts it right and sums
+	// the file up then.
+	if err := w.write([]byte("PACK\x00\x00\x00\x02\x00\x00\x00\x00")); err != nil {
+		w.discard()
+		return nil, err
+	}
+	for range workers {
+		w.wg.Go(w.compress)
+	}
+	w.wg.Go(w.drain)
+	return w, nil
+}
+
+// TempDir is where packs are written before they become part of the
+// repository, relative to it. It is a folder of our own, because Git's
+// housekeeping deletes what it does not know in its own.
+const TempDir = "katprep/tmp"
+
+// Add writes an object unless its hash is skip or it is in this pack
+// already. put is called with its hash, for one Add after the other, from
+// another goroutine and not later than Flush or Finish return. Add keeps
+// data: it must not change afterwards.
+func (w *Writer) Add(ctx context.Context, k object.Kind, data []byte, skip object.Hash, put func(object.Hash)) error {
+	if w.closed {
+		return ErrClosed
+	}
+	if err := w.failed(); err != nil {
+		return err
+	}
+	j, _ := w.free.Get().(*job)
+	if j == nil {
+		j = &job{}
+	}
+	*j = job{kind: k, data: data, seq: w.seq, skip: skip, put: put, packed: j.packed[:0], done: make(chan struct{})}
+	j.delta = k == object.BlobKind && len(data) >= 512 && len(data) < maxBase
+	w.seq++
+	select {
+	case w.order <- j:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case w.jobs <- j:
+	case <-ctx.Done():
+		close(j.done) // drain must not wait for it
+		w.fail(ctx.Err())
+		return ctx.Err()
+	}
+	return nil
+}
+
+// AddNow writes an object and waits for it.
+func (w *Writer) AddNow(ctx context.Context, k object.Kind, data []byte, skip object.Hash) (h object.Hash, err error) {
+	if err := w.Add(ctx, k, data, skip, func(got object.Hash) { h = got }); err != nil {
+		return h, err
+	}
+	return h, w.Flush(ctx)
+}
+
+// Flush waits until everything added is in the file.
+func (w *Writer) Flush(ctx context.Context) error {
+	if w.closed {
+		return ErrClosed
+	}
+	barrier := &job{done: make(chan struct{}), seq: -1}
+	reached := make(chan struct{})
+	barrier.put = func(object.Hash) { close(reached) }
+	close(barrier.done)
+	select {
+	case w.order <- barrier:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	<-reached
+	return w.failed()
+}
+
+// compress is the body of the workers.
+func (w *Writer) compress() {
+	z, _ := zlib.NewWriterLevel(nil, level) // the level is valid
+	var d []byte
+	for j := range w.jobs {
+		d = w.prepare(j, z, d[:0])
+		close(j.done)
+	}
+}
+
+// prepare hashes and compresses a job's object; d is a buffer to be used
+// again.
+func (w *Writer) prepare(j *job, z *zlib.Writer, d []byte) []byte {
+	j.hash = object.Sum(j.kind, j.data)
+	if j.hash == j.skip {
+		return d
+	}
+	raw := j.data
+	if j.delta {
+		if b := w.pool.pick(j.data, j.seq); b != nil {
+			if d = b.delta(d, j.data); len(d) < len(j.data)/2 {
+				raw, j.base = d, b
+			}
+		}
+		if j.base == nil {
+			w.pool.add(newBase(j.data, j.seq))
+		}
+	}
+	j.rawSize = len(raw)
+	z.Reset(&j.packed)
+	_, err := z.Write(raw)
+	if err = errors.Join(err, z.Close()); err != nil {
+		w.fail(err)
+	}
+	return d
+}
+
+// drain writes the jobs in their order.
+func (w *Writer) drain() {
+	bySeq := map[int]uint64{} // offsets of whole objects, for their deltas
+	for j := range w.order {
+		<-j.done
+		if j.seq >= 0 && w.failed() == nil {
+			if err := w.store(j, bySeq); err != nil {
+				w.fail(err)
+			}
+		}
+		if j.put != nil {
+			j.put(j.hash)
+		}
+		if j.seq >= 0 {
+			j.data, j.base, j.put = nil, nil, nil
+			w.free.Put(j)
+		}
+	}
+}
+
+func (w *Writer) store(j *job, bySeq map[int]uint64) error {
+	if j.hash == j.skip {
+		return nil
+	}
+	if i, ok := w.index[j.hash]; ok {
+		bySeq[j.seq] = w.entries[i].offset // the same text serves as base
+		return nil
+	}
+	var head [32]byte
+	var h []byte
+	if j.base != nil {
+		from, ok := bySeq[j.base.seq]
+		if !ok {
+			return fmt.Errorf("base of object %s is missing", j.hash)
+		}
+		h = appendOffset(appendHead(head[:0], ofsDelta, j.rawSize), w.offset-from)
+	} else {
+		h = appendHead(head[:0], byte(j.kind), j.rawSize)
+		if j.delta {
+			bySeq[j.seq] = w.offset
+		}
+	}
+	crc := crc32.Update(crc32.ChecksumIEEE(h), crc32.IEEETable, j.packed)
+	w.mu.Lock()
+	w.index[j.hash] = len(w.entries)
+	w.entries = append(w.entries, entry{hash: j.hash, crc: crc, offset: w.offset, seq: j.seq})
+	w.mu.Unlock()
+	if err := w.write(h); err != nil {
+		return err
+	}
+	return w.write(j.packed)
+}
+
+func (w *Writer) write(b []byte) error {
+	w.offset += uint64(len(b))
+	_, err := w.buf.Write(b)
+	return err
+}
+
+func appendHead(b []byte, kind byte, size int) []byte {
+	c := kind<<4 | byte(size&0xf)
+	for size >>= 4; size > 0; size >>= 7 {
+		b = append(b, c|0x80)
+		c = byte(size & 0x7f)
+	}
+	return append(b, c)
+}
+
+// appendOffset writes the distance to a base in Git's own base-128 way.
+func appendOffset(b []byte, n uint64) []byte {
+	var rev [10]byte
+	i := len(rev) - 1
+	rev[i] = byte(n & 0x7f)
+	for n >>= 7; n > 0; n >>= 7 {
+		n--
+		i--
+		rev[i] = byte(n&0x7f) | 0x80
+	}
+	return append(b, rev[i:]...)
+}
+
+func (w *Writer) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+func (w *Writer) failed() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+// Read returns an object of this pack that was added and flushed; found is
+// false if the pack does not hold it.
+func (w *Writer) Read(ctx context.Context, h object.Hash) (data []byte, found bool, err error) {
+	if err := w.Flush(ctx); err != nil {
+		return nil, false, err
+	}
+	w.mu.Lock()
+	i, ok := w.index[h]
+	w.mu.Unlock()
+	if !ok {
+		return nil, false, nil
+	}
+	if err := w.buf.Flush(); err != nil {
+		return nil, false, err
+	}
+	r := reader{file: w.file}
+	_, data, err = r.at(ctx, w.entries[i].offset)
+	return data, err == nil, err
+}
+
+// Count returns how many objects the pack holds.
+func (w *Writer) Count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.entries)
+}
+
+// stop ends the goroutines; everything added is then in the buffer.
+func (w *Writer) stop() {
+	if w.closed {
+		return
+	}
+	w.closed = true
+	close(w.jobs)
+	close(w.order)
+	w.wg.Wait()
+}
+
+// Abort gives the pack up. It may be called any time, also after Finish.
+func (w *Writer) Abort() error {
+	if w.closed {
+		return nil
+	}
+	w.stop()
+	return w.discard()
+}
+
+func (w *Writer) discard() error {
+	return errors.Join(w.file.Close(), os.Remove(w.file.Name()))
+}
+
+// Finish makes the pack part of the repository: complete, synced, and kept
+// from Git's housekeeping until Release of what it returns. A pack without
+// objects leaves nothing behind.
+func (w *Writer) Finish(ctx context.Context) (*Pack, error) {
+	if err := w.Flush(ctx); err != nil {
+		return nil, err
+	}
+	w.stop()
+	if len(w.entries) == 0 {
+		return &Pack{}, w.discard()
+	}
+	p, err := w.install()
+	if err != nil {
+		os.Remove(w.file.Name())
+		return nil, err
+	}
+	return p, nil
+}
+
+func (w *Writer) install() (*Pack, error) {
+	sum, err := w.seal()
+	if err != nil {
+		return nil, errors.Join(err, w.file.Close())
+	}
+	if err := w.file.Close(); err != nil {
+		return nil, err
+	}
+	idx := w.file.Name() + ".idx"
+	if err := writeIndex(idx, w.entries, sum); err != nil {
+		os.Remove(idx)
+		return nil, err
+	}
+	dir := filepath.Join(w.repo, "objects", "pack")
+	p := &Pack{base: filepath.Join(dir, "pack-"+sum.String())}
+	if err := p.publish(w.file.Name(), idx); err != nil {
+		os.Remove(idx)
+		return nil, errors.Join(err, p.Release())
+	}
+	return p, nil
+}
+
+// seal writes the true count, sums the pack up and syncs it.
+func (w *Writer) seal() (sum object.Hash, err error) {
+	if err := w.buf.Flush(); err != nil {
+		return sum, err
+	}
+	var count [4]byte
+	binary.BigEndian.PutUint32(count[:], uint32(len(w.entries)))
+	if _, err := w.file.WriteAt(count[:], 8); err != nil {
+		return sum, err
+	}
+	if sum, err = sumFile(w.file); err != nil {
+		return sum, err
+	}
+	if _, err := w.file.Write(sum[:]); err != nil {
+		return sum, err
+	}
+	if err := w.file.Chmod(0o444); err != nil {
+		return sum, err
+	}
+	return sum, w.file.Sync()
+}
