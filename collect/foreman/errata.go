@@ -27,8 +27,14 @@ type index struct {
 
 // orgErrata are the errata of one organization's hosts.
 type orgErrata struct {
-	installable, applicable map[int64][]uint32 // by host ID
-	err, errApplicable      error              // why they are not known
+	installable, applicable *table
+	err, errApplicable      error // why there is no table
+}
+
+// A table has the numbers of each host's errata, by host ID or by name.
+type table struct {
+	byID   map[int64][]uint32
+	byName map[string][]uint32
 }
 
 func newIndex(c *Collector, search string) *index {
@@ -37,32 +43,29 @@ func newIndex(c *Collector, search string) *index {
 }
 
 // load reads the errata of the host's organization, unless they are there or
-// not needed. Its error ends the reading; that the bulk request is refused
-// does not: then the hosts are read one by one.
+// not needed. Its error ends the reading; that the server refuses does not:
+// then the hosts are read one by one.
 func (x *index) load(ctx context.Context, h *foremanapi.Host) error {
-	if x.c.o.ErrataSource == ErrataHost || !h.Content.OK || !h.OrganizationID.Valid {
+	if x.c.o.ErrataSource == ErrataHost || !h.Content.OK || !h.OrganizationID.Valid || !x.c.server.Has(foremanapi.Katello) {
 		return nil
 	}
-	org, need := x.orgs[h.OrganizationID.N], mayHaveErrata(h, x.c.o.Applicable)
-	if org != nil || !need {
+	id := h.OrganizationID.N
+	if x.org(id) != nil || !mayHaveErrata(h, x.c.o.Applicable) {
 		return nil
 	}
-	org = &orgErrata{}
-	if !x.c.server.Has(foremanapi.Katello) {
-		return nil
-	}
-	org.installable, org.err = x.bulk(ctx, h.OrganizationID.N, false)
+	org := &orgErrata{}
+	org.installable, org.err = x.tableOf(ctx, id, string(h.Organization), false)
 	if x.c.fatal(ctx, org.err) {
 		return org.err
 	}
 	if x.c.o.Applicable {
-		org.applicable, org.errApplicable = x.bulk(ctx, h.OrganizationID.N, true)
+		org.applicable, org.errApplicable = x.tableOf(ctx, id, string(h.Organization), true)
 		if x.c.fatal(ctx, org.errApplicable) {
 			return org.errApplicable
 		}
 	}
 	x.mu.Lock()
-	x.orgs[h.OrganizationID.N] = org
+	x.orgs[id] = org
 	x.mu.Unlock()
 	return nil
 }
@@ -74,25 +77,6 @@ func mayHaveErrata(h *foremanapi.Host, applicable bool) bool {
 		return true
 	}
 	return applicable && (!c.V.Applicable.V.Total.Valid || c.V.Applicable.V.Total.N > 0)
-}
-
-func (x *index) bulk(ctx context.Context, org int64, applicable bool) (map[int64][]uint32, error) {
-	if !x.c.server.Can(foremanapi.BulkErrata) {
-		return nil, katprep.Errorf(katprep.NotFound, "the server cannot list errata of many hosts")
-	}
-	hosts := map[int64][]uint32{}
-	for e, err := range x.c.api.BulkErrata(ctx, org, x.search, applicable, x.c.o.ErrataPage, x.c.o.Concurrency) {
-		if err != nil {
-			return nil, err
-		}
-		n := x.add(e)
-		for _, h := range e.Hosts.V {
-			if h.ID.Valid {
-				hosts[h.ID.N] = append(hosts[h.ID.N], n)
-			}
-		}
-	}
-	return hosts, nil
 }
 
 // add remembers an erratum and its details, and returns its number.
@@ -139,13 +123,17 @@ func (x *index) take(errata []katprep.HostErratum) []katprep.Erratum {
 	return out
 }
 
-// of returns the IDs of a host's errata as the bulk answer has them.
-// proven says that their number is what the host itself counts.
-func (x *index) of(list map[int64][]uint32, host int64, want int64) (ids []string, proven bool) {
+// of returns the IDs of a host's errata as the table has them. proven says
+// that their number is what the host itself counts.
+func (x *index) of(t *table, host int64, name string, want int64) (ids []string, proven bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	numbers := t.byID[host]
+	if t.byName != nil {
+		numbers = t.byName[name]
+	}
 	counted := 0
-	for _, n := range list[host] {
+	for _, n := range numbers {
 		ids = append(ids, x.ids[n])
 		if x.counted[n] {
 			counted++

@@ -24,9 +24,11 @@ type ErrataSource string
 
 // The ways.
 const (
-	ErrataAuto ErrataSource = "auto" // in bulk, host by host where that is refused or does not add up
-	ErrataBulk ErrataSource = "bulk" // in bulk only: a host whose count differs is incomplete
-	ErrataHost ErrataSource = "host" // host by host
+	ErrataAuto   ErrataSource = "auto"   // the first of the others that the server allows
+	ErrataBulk   ErrataSource = "bulk"   // one list of errata with their hosts; needs edit_hosts
+	ErrataReport ErrataSource = "report" // the server's own report; needs generate_report_templates
+	ErrataSearch ErrataSource = "search" // one search for hosts by each erratum
+	ErrataHost   ErrataSource = "host"   // host by host; always done where the others do not add up
 )
 
 // Options say which server is read, as whom, and how much of it.
@@ -106,9 +108,9 @@ var _ collect.Collector = (*Collector)(nil)
 func New(o Options) (*Collector, error) {
 	o = o.withDefaults()
 	switch o.ErrataSource {
-	case ErrataAuto, ErrataBulk, ErrataHost:
+	case ErrataAuto, ErrataBulk, ErrataReport, ErrataSearch, ErrataHost:
 	default:
-		return nil, katprep.Errorf(katprep.Invalid, "errata source %q is unknown", o.ErrataSource).WithHint("use auto, bulk or host")
+		return nil, katprep.Errorf(katprep.Invalid, "errata source %q is unknown", o.ErrataSource).WithHint("use auto, bulk, report, search or host")
 	}
 	api, err := foremanapi.New(foremanapi.Options{URL: o.URL, Login: o.Login, HTTP: httpx.Options{
 		CAFile: o.CAFile, ServerName: o.ServerName, Insecure: o.Insecure,

@@ -205,8 +205,6 @@ func TestWhatIsNotKnown(t *testing.T) {
 			errata: []string{"RHBA-1"}},
 		{name: "counts say more, and the host cannot be asked", more: map[string]string{"GET /api/hosts/1/errata": `%500 {"error":{"message":"Internal Server Error"}}`},
 			unknown: map[katprep.Aspect]string{katprep.AspectErrata: "Internal Server Error"}},
-		{name: "counts differ and only the list is wanted", change: func(o *foreman.Options) { o.ErrataSource = foreman.ErrataBulk },
-			unknown: map[katprep.Aspect]string{katprep.AspectErrata: "has 0 for this host, the host's own count is 2"}},
 		{name: "counts are null", host: content(nil), more: map[string]string{"GET /api/hosts/1/errata": `{"total":"0","subtotal":"0","error":null,"results":[]}`}},
 		{name: "Katello could not compute them", host: map[string]any{"content_facet_attributes": map[string]any{"id": 5, "errata_counts": none}, "errata_status": 1, "errata_status_label": "Could not calculate errata status"},
 			unknown: map[katprep.Aspect]string{katprep.AspectErrata: "Could not calculate errata status"}},

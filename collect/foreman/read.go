@@ -3,7 +3,7 @@ package foreman
 import (
 	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/stdevel/katprep"
@@ -102,31 +102,31 @@ func (j *job) readErrata(ctx context.Context) error {
 	return nil
 }
 
-// errataOf takes the host's errata from the bulk answer if their number is
-// what the host itself counts, and asks for this host alone otherwise.
+// errataOf takes the host's errata from the table of all hosts if their
+// number is what the host itself counts, and asks for this host alone
+// otherwise.
 func (j *job) errataOf(ctx context.Context, applicable bool, want int64, counted bool) ([]katprep.HostErratum, error) {
-	if counted && want == 0 && j.errata.org(j.host.OrganizationID.N) == nil {
-		return nil, nil
-	}
-	bulkErr := errors.New("the errata of many hosts were not asked for")
-	if org := j.errata.org(j.host.OrganizationID.N); org != nil {
-		list, err := org.installable, org.err
-		if applicable {
-			list, err = org.applicable, org.errApplicable
+	org := j.errata.org(j.host.OrganizationID.N)
+	if org == nil {
+		if counted && want == 0 {
+			return nil, nil
 		}
-		bulkErr = err
-		if err == nil {
-			ids, proven := j.errata.of(list, j.host.ID.N, want)
-			if counted && proven {
-				return hostErrata(ids, !applicable), nil
-			}
-			bulkErr = katprep.Errorf(katprep.Conflict, "the list of errata has %d for this host, the host's own count is %d", len(ids), want)
+		return j.alone(ctx, applicable)
+	}
+	list, refused := org.installable, org.err
+	if applicable {
+		list, refused = org.applicable, org.errApplicable
+	}
+	if refused == nil && counted {
+		if ids, proven := j.errata.of(list, j.host.ID.N, j.state.Name, want); proven {
+			return hostErrata(ids, !applicable), nil
 		}
 	}
-	if j.o.ErrataSource == ErrataBulk {
-		return nil, bulkErr
+	found, err := j.alone(ctx, applicable)
+	if err != nil && refused != nil && !j.fatal(ctx, err) {
+		err = fmt.Errorf("%w; and for all hosts: %w", err, refused)
 	}
-	return j.alone(ctx, applicable)
+	return found, err
 }
 
 // alone reads the errata of this host by themselves.

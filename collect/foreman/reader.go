@@ -2,6 +2,7 @@ package foreman
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/stdevel/katprep"
@@ -32,7 +33,11 @@ func (c *Collector) newReader(ctx context.Context, sel katprep.Selection) (*read
 // targets reads what concerns all hosts before the first of them is yielded,
 // so that nothing shared depends on the deadline of a single host.
 func (r *reader) targets(ctx context.Context, yield func(collect.Target, error) bool) {
-	q := foremanapi.HostQuery{Search: r.filter.search, PerPage: r.o.PerPage, Ahead: r.o.Concurrency, Parameters: r.server.Can(foremanapi.Include)}
+	if len(r.filter.sel.Sources) > 0 && !slices.ContainsFunc(r.filter.sel.Sources, func(p string) bool { return glob(p, r.o.Name) }) {
+		return
+	}
+	q := foremanapi.HostQuery{Search: r.filter.search, PerPage: r.o.PerPage, Ahead: r.o.Concurrency, Parameters: r.server.Can(foremanapi.Include),
+		Organization: r.filter.org, Location: r.filter.location}
 	for rec, err := range r.api.Hosts(ctx, q) {
 		if err != nil {
 			yield(collect.Target{}, err)

@@ -2,6 +2,7 @@ package foreman
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/stdevel/katprep"
@@ -9,20 +10,67 @@ import (
 	"github.com/stdevel/katprep/internal/foremanapi"
 )
 
+// maxSearch bounds the search that goes into a URL: web servers refuse lines
+// of 8 KiB. What does not fit is left to the filter here.
+const maxSearch = 4000
+
 // A filter is a selection as this server can apply it.
 type filter struct {
-	search string // for the server; it may find more than is selected
-	sel    katprep.Selection
-	self   string          // name of the management server
-	found  map[string]bool // host names of the selection that were seen
+	search        string // for the server; it finds at least what is selected
+	org, location int64  // the configuration's own limits
+	sel           katprep.Selection
+	self          string             // name of the management server
+	narrowed      bool               // the server was not asked for all hosts
+	collections   map[int64][]string // by host ID, if the selection names any
+
+	hosts     *tracker // names that some host must have
+	os        *tracker
+	parameter *tracker
 }
 
-func (c *Collector) resolve(_ context.Context, sel katprep.Selection) (filter, error) {
-	return filter{search: sel.Search, sel: sel, self: c.api.Host(), found: map[string]bool{}}, nil
+// resolve looks up the names of a selection. An unknown one is an error of
+// kind katprep.NotFound that names similar ones.
+func (c *Collector) resolve(ctx context.Context, sel katprep.Selection) (filter, error) {
+	f := filter{sel: sel, self: c.api.Host(), hosts: newTracker("host", sel.Hosts), os: newTracker("operating system", sel.OS)}
+	f.parameter = newTracker("parameter", parameterNames(sel.Parameters))
+	s := &scope{c: c, ctx: ctx}
+	steps := []func(*filter) error{s.limits, s.organizations, s.locations, s.hostGroups, s.environments, s.contentViews, s.hostCollections, s.hostNames}
+	for _, step := range steps {
+		if err := step(&f); err != nil {
+			return f, err
+		}
+	}
+	f.search = f.bounded(s.terms)
+	if sel.Search != "" {
+		f.search = foremanapi.All("("+sel.Search+")", f.search)
+	}
+	f.narrowed = f.search != "" || f.org != 0 || f.location != 0
+	return f, nil
 }
 
-// match reports whether the host is selected.
+// bounded joins as many terms as a URL can hold.
+func (f *filter) bounded(terms []string) string {
+	size := len(f.sel.Search)
+	var kept []string
+	for _, t := range terms {
+		if size += len(t) + 5; size < maxSearch {
+			kept = append(kept, t)
+		}
+	}
+	return foremanapi.All(kept...)
+}
+
+// match reports whether the host is selected, and notes which names of the
+// selection it has.
 func (f *filter) match(s *katprep.State, h *foremanapi.Host) bool {
+	if f.collections != nil {
+		s.Facts.Collections = f.collections[h.ID.N]
+	}
+	f.hosts.see(s.Name)
+	f.os.see(s.Facts.OS.ID, s.Facts.OS.Name, s.Facts.OS.ID+" "+s.Facts.OS.Version)
+	for _, p := range s.Parameters {
+		f.parameter.see(p.Name)
+	}
 	if !collect.Match(f.sel, *s) {
 		return false
 	}
@@ -34,6 +82,7 @@ func (f *filter) isSelf(name string, h *foremanapi.Host) bool {
 	return bool(h.Infrastructure.V.ForemanInstance) || strings.EqualFold(name, f.self)
 }
 
+// names reports whether the selection names the host itself, not by a pattern.
 func (f *filter) names(host string) bool {
 	for _, p := range f.sel.Hosts {
 		if strings.EqualFold(p, host) {
@@ -43,4 +92,20 @@ func (f *filter) names(host string) bool {
 	return false
 }
 
-func (f *filter) unfound() error { return nil }
+// unfound returns the names of the selection that no host had, after all
+// hosts were listed. What only some of the hosts could have had is not held
+// against the selection.
+func (f *filter) unfound() error {
+	if f.narrowed {
+		return f.hosts.unfound()
+	}
+	return errors.Join(f.hosts.unfound(), f.os.unfound(), f.parameter.unfound())
+}
+
+func parameterNames(wanted []string) (names []string) {
+	for _, w := range wanted {
+		name, _, _ := strings.Cut(w, "=")
+		names = append(names, name)
+	}
+	return names
+}

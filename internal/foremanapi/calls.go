@@ -20,6 +20,7 @@ type Call struct {
 	Plugin string   // that brings the path; "" for Foreman itself
 	Reads  bool     // changes nothing, so it can be sent again
 	Hidden []string // Params that work but are not in the API documentation
+	Text   bool     // the answer is no JSON
 	Since  Feature  // that guards the call, "" if every version has it
 
 	// Guards are the features that guard single parameters.

@@ -146,6 +146,9 @@ func (c *Client) raw(ctx context.Context, e *Call, args []string, query url.Valu
 	if err := c.statusError(e, path, resp); err != nil {
 		return nil, err
 	}
+	if e.Text {
+		return resp.Body, nil
+	}
 	if err := looksJSON(resp); err != nil {
 		return nil, c.notJSON(e, path, resp, err)
 	}

@@ -59,6 +59,25 @@ func (c *Client) BulkErrata(ctx context.Context, org int64, search string, appli
 	return decoded[Erratum](walk(ctx, "errata of "+c.base.Host, per, ahead, recordID, f))
 }
 
+// Errata yields the catalogue of errata that are installable (or applicable)
+// on any host of the organization, without saying on which.
+func (c *Client) Errata(ctx context.Context, server *Server, org int64, applicable bool, per, ahead int) iter.Seq2[Erratum, error] {
+	q := url.Values{}
+	if org != 0 {
+		q.Set("organization_id", strconv.FormatInt(org, 10))
+	}
+	if applicable {
+		q.Set("errata_restrict_applicable", "true")
+	} else {
+		q.Set("errata_restrict_installable", "true")
+	}
+	if server.Can(Sorted) {
+		q.Set("sort_by", "errata_id")
+		q.Set("sort_order", "asc")
+	}
+	return decoded[Erratum](walk(ctx, "errata of "+c.base.Host, per, ahead, recordID, c.pages(callErrata, nil, q, per)))
+}
+
 func decoded[T any](raws iter.Seq2[json.RawMessage, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for raw, err := range raws {

@@ -114,6 +114,8 @@ type HostQuery struct {
 	PerPage    int
 	Ahead      int  // pages read at once
 	Parameters bool // ask for parameters, own and inherited
+
+	Organization, Location int64 // only hosts in these, by ID; 0: all
 }
 
 // A HostRecord is a host, or why its record could not be read.
@@ -132,6 +134,12 @@ func (c *Client) Hosts(ctx context.Context, q HostQuery) iter.Seq2[HostRecord, e
 	if q.Search != "" {
 		query.Set("search", q.Search)
 	}
+	if q.Organization != 0 {
+		query.Set("organization_id", strconv.FormatInt(q.Organization, 10))
+	}
+	if q.Location != 0 {
+		query.Set("location_id", strconv.FormatInt(q.Location, 10))
+	}
 	return func(yield func(HostRecord, error) bool) {
 		for raw, err := range walk(ctx, "hosts of "+c.base.Host, q.PerPage, q.Ahead, recordID, c.pages(callHosts, nil, query, q.PerPage)) {
 			if err != nil {
@@ -143,6 +151,16 @@ func (c *Client) Hosts(ctx context.Context, q HostQuery) iter.Seq2[HostRecord, e
 			}
 		}
 	}
+}
+
+// CountHosts returns how many hosts the search finds.
+func (c *Client) CountHosts(ctx context.Context, search string) (int, error) {
+	q := url.Values{"search": {search}, "per_page": {"1"}, "page": {"1"}}
+	page, err := c.page(ctx, callHosts, nil, q, nil)
+	if err != nil {
+		return 0, err
+	}
+	return int(page.Subtotal.N), nil
 }
 
 func decodeHost(raw json.RawMessage) HostRecord {

@@ -30,6 +30,8 @@ func (e *Call) since(f Feature) *Call { e.Since = f; return e }
 
 func (e *Call) reads() *Call { e.Reads = true; return e }
 
+func (e *Call) text() *Call { e.Text = true; return e }
+
 // hidden marks parameters that work but are not documented.
 func (e *Call) hidden(names ...string) *Call { e.Hidden = names; return e }
 
@@ -70,7 +72,7 @@ var (
 	callDeleteParam = &Call{Method: http.MethodDelete, Path: "/api/hosts/:host_id/parameters/:id"}
 
 	callReports        = get("/api/report_templates", "", params()...).since(Reports)
-	callGenerateReport = post("/api/report_templates/:id/generate", "", "input_values", "report_format", "gzip").reads().since(ReportFormats)
+	callGenerateReport = post("/api/report_templates/:id/generate", "", "input_values", "report_format", "gzip").reads().text().since(ReportFormats)
 )
 
 // What Katello adds. A body's "included.search" must be there: empty means
