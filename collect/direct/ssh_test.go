@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/collect"
@@ -50,13 +49,6 @@ func readSSH(t *testing.T, o SSHOptions) (collect.Reading, error) {
 	}
 	t.Fatal("no target")
 	return collect.Reading{}, nil
-}
-
-func TestContractOfThisMachine(t *testing.T) {
-	collecttest.Run(t, collecttest.Case{
-		New:   func(*testing.T) collect.Collector { return NewLocal(Options{ToolLimit: time.Minute}, "") },
-		Hosts: 1, Unknown: &katprep.Selection{Hosts: []string{"no-such-host.example"}}, Volatile: true,
-	})
 }
 
 func TestRealRPMHost(t *testing.T) {
@@ -214,6 +206,13 @@ func testBadLogins(t *testing.T, h *lab.Host) {
 
 func TestRealDebianHost(t *testing.T) {
 	h := lab.BuildDebRepo(t).NewHost(t, "deb01.example.com")
+	t.Run("contract of the local collector", func(t *testing.T) {
+		o := Options{Root: h.Root, Command: append(h.Enter(), "/bin/sh", "-s")}
+		collecttest.Run(t, collecttest.Case{
+			New:   func(*testing.T) collect.Collector { return NewLocal(o, "") },
+			Hosts: 1, Unknown: &katprep.Selection{Hosts: []string{"no-such-host.example"}},
+		})
+	})
 	r, err := readSSH(t, overSSH(t, h))
 	if err != nil {
 		t.Fatal(err)

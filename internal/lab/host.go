@@ -66,7 +66,7 @@ func newHost(t testing.TB, name string, osRelease string, prepare func(h *Host),
 	h.killAll()
 	<-h.ended
 	h.boot(0) // what is installed now is older than this boot
-	h.SSHD = StartSSHD(t, SSHDOptions{Wrap: h.enter()})
+	h.SSHD = StartSSHD(t, SSHDOptions{Wrap: h.Enter()})
 	go h.restart()
 	return h
 }
@@ -171,15 +171,15 @@ func (h *Host) pid() string {
 	return strings.TrimSpace(string(b))
 }
 
-// enter is the command that runs another inside.
-func (h *Host) enter() []string {
+// Enter is the command that runs another inside.
+func (h *Host) Enter() []string {
 	return []string{"nsenter", "--target", h.pid(), "--mount", "--uts", "--time", "--"}
 }
 
 // Run runs a script on the host as root, without SSH, and returns its output.
 func (h *Host) Run(script string) string {
 	h.t.Helper()
-	args := append(h.enter(), "/bin/sh", "-ec", script)
+	args := append(h.Enter(), "/bin/sh", "-ec", script)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"}
 	out, err := cmd.CombinedOutput()
@@ -219,7 +219,7 @@ func (h *Host) restart() {
 			f()
 		}
 		h.boot(0)
-		h.SSHD.Up(h.enter())
+		h.SSHD.Up(h.Enter())
 	}
 }
 
