@@ -300,6 +300,35 @@ func TestHostWithoutIdentityIsAGap(t *testing.T) {
 	}
 }
 
+// TestTheManagementServerItself: it is left out unless it is named, whether
+// its record, its setting or its URL tells it.
+func TestTheManagementServerItself(t *testing.T) {
+	none := map[string]any{"errata_counts": map[string]any{"total": 0}}
+	server := web(map[string]any{"id": 1, "name": "satellite.example.com", "content_facet_attributes": none})
+	marked := web(map[string]any{"id": 1, "name": "satellite.example.com", "content_facet_attributes": none, "infrastructure_facet": map[string]any{"foreman_instance": true}})
+	other := web(map[string]any{"id": 2, "name": "web02.example.com", "content_facet_attributes": none})
+	setting := map[string]string{"GET /api/settings": `{"total":181,"subtotal":1,"results":[{"id":"foreman_url","name":"foreman_url","value":"https://satellite.example.com"}]}`}
+	for name, tc := range map[string]struct {
+		host string
+		more map[string]string
+		sel  katprep.Selection
+		want int
+	}{
+		"marked":               {marked, nil, katprep.Selection{}, 1},
+		"by its setting":       {server, setting, katprep.Selection{}, 1},
+		"unknown":              {server, nil, katprep.Selection{}, 2},
+		"named":                {marked, setting, katprep.Selection{Hosts: []string{"SATELLITE.example.com", "web02.example.com"}}, 2},
+		"matched by a pattern": {marked, nil, katprep.Selection{Hosts: []string{"*"}}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, o := newFake(t, list(tc.host, other), tc.more)
+			if got, _, _ := read(t, o, tc.sel); len(got) != tc.want {
+				t.Errorf("%d hosts", len(got))
+			}
+		})
+	}
+}
+
 func TestRefusedLoginIsTriedOnce(t *testing.T) {
 	f, o := newFake(t, list(), map[string]string{"GET /api/status": `%401 {"error":{"message":"Unable to authenticate user admin"}}`})
 	_, _, snap := read(t, o, katprep.Selection{})

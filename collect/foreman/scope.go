@@ -18,6 +18,19 @@ type scope struct {
 	orgs  []foremanapi.Named // once asked
 }
 
+// ownName asks the server for its own name; the URL's is all there is for a
+// user who may not know.
+func (s *scope) ownName(f *filter) error {
+	name, err := s.c.api.OwnName(s.ctx)
+	if s.c.fatal(s.ctx, err) {
+		return err
+	}
+	if name != "" {
+		f.self = append(f.self, name)
+	}
+	return nil
+}
+
 // limits applies the organization and location of the configuration.
 func (s *scope) limits(f *filter) (err error) {
 	if s.c.o.Organization != "" {

@@ -3,6 +3,7 @@ package foreman
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/stdevel/katprep"
@@ -19,7 +20,7 @@ type filter struct {
 	search        string // for the server; it finds at least what is selected
 	org, location int64  // the configuration's own limits
 	sel           katprep.Selection
-	self          string             // name of the management server
+	self          []string           // names of the management server
 	narrowed      bool               // the server was not asked for all hosts
 	collections   map[int64][]string // by host ID, if the selection names any
 
@@ -31,10 +32,10 @@ type filter struct {
 // resolve looks up the names of a selection. An unknown one is an error of
 // kind katprep.NotFound that names similar ones.
 func (c *Collector) resolve(ctx context.Context, sel katprep.Selection) (filter, error) {
-	f := filter{sel: sel, self: c.api.Host(), hosts: newTracker("host", sel.Hosts), os: newTracker("operating system", sel.OS)}
+	f := filter{sel: sel, self: []string{c.api.Host()}, hosts: newTracker("host", sel.Hosts), os: newTracker("operating system", sel.OS)}
 	f.parameter = newTracker("parameter", parameterNames(sel.Parameters))
 	s := &scope{c: c, ctx: ctx}
-	steps := []func(*filter) error{s.limits, s.organizations, s.locations, s.hostGroups, s.environments, s.contentViews, s.hostCollections, s.hostNames}
+	steps := []func(*filter) error{s.ownName, s.limits, s.organizations, s.locations, s.hostGroups, s.environments, s.contentViews, s.hostCollections, s.hostNames}
 	for _, step := range steps {
 		if err := step(&f); err != nil {
 			return f, err
@@ -79,7 +80,7 @@ func (f *filter) match(s *katprep.State, h *foremanapi.Host) bool {
 
 // isSelf recognizes the management server among its hosts.
 func (f *filter) isSelf(name string, h *foremanapi.Host) bool {
-	return bool(h.Infrastructure.V.ForemanInstance) || strings.EqualFold(name, f.self)
+	return bool(h.Infrastructure.V.ForemanInstance) || slices.ContainsFunc(f.self, func(s string) bool { return strings.EqualFold(s, name) })
 }
 
 // names reports whether the selection names the host itself, not by a pattern.

@@ -112,3 +112,26 @@ func (c *Client) HostNames(ctx context.Context, server *Server, search string, l
 	}
 	return all, nil
 }
+
+// OwnName returns the name under which the server knows itself, from its
+// setting foreman_url. A user who may not read settings gets "".
+func (c *Client) OwnName(ctx context.Context) (string, error) {
+	q := url.Values{"search": {Equal("name", "foreman_url")}, "per_page": {"20"}}
+	page, err := c.page(ctx, callSettings, nil, q, nil)
+	if err != nil {
+		return "", err
+	}
+	for _, raw := range page.Results {
+		var s struct {
+			Name  text `json:"name"`
+			Value text `json:"value"`
+		}
+		if json.Unmarshal(raw, &s) != nil || s.Name != "foreman_url" {
+			continue
+		}
+		if u, err := url.Parse(string(s.Value)); err == nil {
+			return u.Hostname(), nil
+		}
+	}
+	return "", nil
+}

@@ -63,6 +63,7 @@ var (
 	callGroups      = get("/api/hostgroups", "", params()...)
 	callUsers       = get("/api/users", "", params()...)
 	callUserGroups  = get("/api/usergroups", "", params()...)
+	callSettings    = get("/api/settings", "", params()...)
 	callPower       = put("/api/hosts/:id/power", "", "power_action")
 	callPowerState  = get("/api/hosts/:id/power", "").since(PowerState)
 
@@ -114,7 +115,7 @@ var (
 // Calls lists every request that the client can send.
 func Calls() []Call {
 	all := []*Call{
-		callStatus, callPlugins, callPermissions, callHosts, callHost, callFacts, callHostFacts, callOrgs, callLocs, callGroups, callUsers, callUserGroups,
+		callStatus, callPlugins, callPermissions, callHosts, callHost, callFacts, callHostFacts, callOrgs, callLocs, callGroups, callUsers, callUserGroups, callSettings,
 		callPower, callPowerState, callParams, callCreateParam, callUpdateParam, callDeleteParam, callReports, callGenerateReport,
 		callHostErrata, callPackages, callDebs, callTraces, callInstallable, callApplicable, callErrata, callViews, callEnvironments,
 		callCollections, callAgentErrata, callAgentPackages,
