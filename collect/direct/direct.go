@@ -96,10 +96,11 @@ func (l *Local) read(ctx context.Context, h katprep.Host) (collect.Reading, erro
 	if err != nil {
 		return collect.Reading{}, err
 	}
-	return assemble(h, out, l.o.rules()), nil
+	s, errata := probe.State(h, out, l.o.rules())
+	return collect.Reading{State: s, Errata: errata}, nil
 }
 
-func (o Options) rules() rules { return rules{now: o.Now(), stale: o.Stale} }
+func (o Options) rules() probe.Rules { return probe.Rules{Now: o.Now(), Stale: o.Stale} }
 
 func (o Options) script(mark string) string {
 	return probe.Script(mark, probe.Options{Limit: o.ToolLimit, Changelogs: o.Changelogs, Refresh: o.Refresh})

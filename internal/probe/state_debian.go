@@ -1,11 +1,10 @@
-package direct
+package probe
 
 import (
 	"slices"
 	"strings"
 
 	"github.com/stdevel/katprep"
-	"github.com/stdevel/katprep/internal/probe"
 	"github.com/stdevel/katprep/internal/vers"
 )
 
@@ -15,16 +14,16 @@ func (a *assembler) debian() {
 	a.s.Format = katprep.Deb
 	a.dpkg()
 	a.apt()
-	a.s.Repositories = probe.ParseAptLists(a.out.Data("apt-lists"))
+	a.s.Repositories = ParseAptLists(a.out.Data("apt-lists"))
 	if len(a.s.Repositories) > 0 {
-		a.fresh(probe.ParseFetched(a.out.Data("apt-fetched")), "apt-get update")
+		a.fresh(ParseFetched(a.out.Data("apt-fetched")), "apt-get update")
 	}
 	a.rebootDebian()
 }
 
 func (a *assembler) dpkg() {
 	data, ok := a.section("dpkg", katprep.AspectPackages, "dpkg-query")
-	ps, broken, bad := probe.ParseDpkg(data)
+	ps, broken, bad := ParseDpkg(data)
 	a.s.Packages = ps
 	if len(broken) > 0 {
 		a.warn(katprep.AspectPackages, "not fully installed: %s (dpkg --configure -a)", strings.Join(broken, ", "))
@@ -41,14 +40,14 @@ func (a *assembler) dpkg() {
 
 func (a *assembler) apt() {
 	data, ok := a.section("apt-get", katprep.AspectUpdates, "apt-get")
-	us, removed := probe.ParseApt(data)
+	us, removed := ParseApt(data)
 	a.s.Updates = us
 	if len(removed) > 0 {
 		a.warn(katprep.AspectUpdates, "some updates would remove packages: %s", strings.Join(removed, ", "))
 	}
 	switch {
 	case !ok:
-	case len(probe.ParseAptLists(a.out.Data("apt-lists"))) == 0:
+	case len(ParseAptLists(a.out.Data("apt-lists"))) == 0:
 		a.problem(katprep.AspectUpdates, "there are no package lists: pending updates are not known (apt-get update)")
 	default:
 		a.knows(katprep.AspectUpdates)
@@ -59,8 +58,8 @@ func (a *assembler) apt() {
 // whether the newest installed kernel runs. On a host without a kernel
 // package only the first can speak.
 func (a *assembler) rebootDebian() {
-	flag := probe.ParseRebootRequired(a.out.Data("reboot-required"))
-	newest := a.newestKernel(probe.DebKernels(a.s.Packages), vers.Deb)
+	flag := ParseRebootRequired(a.out.Data("reboot-required"))
+	newest := a.newestKernel(DebKernels(a.s.Packages), vers.Deb)
 	switch {
 	case flag.Required:
 		a.needReboot(orElse(flag.Packages, "/run/reboot-required")...)
@@ -73,8 +72,8 @@ func (a *assembler) rebootDebian() {
 
 // newestKernel returns the newest installed kernel of the running one's
 // flavour, in the form of uname -r, or "".
-func (a *assembler) newestKernel(ks []probe.InstalledKernel, compare func(a, b string) int) string {
-	var newest probe.InstalledKernel
+func (a *assembler) newestKernel(ks []InstalledKernel, compare func(a, b string) int) string {
+	var newest InstalledKernel
 	for _, k := range ks {
 		if flavour(k.Release) != flavour(a.host.Kernel) {
 			continue

@@ -1,10 +1,9 @@
-package direct
+package probe
 
 import (
 	"slices"
 
 	"github.com/stdevel/katprep"
-	"github.com/stdevel/katprep/internal/probe"
 	"github.com/stdevel/katprep/internal/vers"
 )
 
@@ -12,9 +11,9 @@ import (
 func (a *assembler) rpm() {
 	a.s.Format = katprep.RPM
 	data, ok := a.section("rpm", katprep.AspectPackages, "rpm")
-	ps, bad := probe.ParseRPM(data)
+	ps, bad := ParseRPM(data)
 	a.s.Packages = ps
-	a.kernel = probe.ParseRPMKernels(a.out.Data("rpm-kernels"))
+	a.kernel = ParseRPMKernels(a.out.Data("rpm-kernels"))
 	switch {
 	case bad > 0:
 		a.problem(katprep.AspectPackages, "%d lines of rpm could not be read", bad)
@@ -38,7 +37,7 @@ func (a *assembler) dnf() {
 		a.problem(katprep.AspectErrata, "dnf failed")
 		return
 	}
-	c, err := probe.ParseDNF4(data)
+	c, err := ParseDNF4(data)
 	if err != nil {
 		a.problem(katprep.AspectUpdates, "%s", err)
 		a.problem(katprep.AspectErrata, "%s", err)
@@ -48,13 +47,13 @@ func (a *assembler) dnf() {
 }
 
 // content takes over what a package manager said of its repositories.
-func (a *assembler) content(c probe.Content) {
+func (a *assembler) content(c Content) {
 	a.s.Repositories = c.Repositories
 	a.advisories(c)
 	a.updates(c)
 	for _, id := range c.Missing {
-		a.problem(katprep.AspectUpdates, "repository %s has no usable metadata (dnf makecache)", probe.Clean(id))
-		a.problem(katprep.AspectErrata, "repository %s has no usable metadata", probe.Clean(id))
+		a.problem(katprep.AspectUpdates, "repository %s has no usable metadata (dnf makecache)", Clean(id))
+		a.problem(katprep.AspectErrata, "repository %s has no usable metadata", Clean(id))
 	}
 	if c.Problem != "" {
 		a.warn(katprep.AspectErrata, "details of advisories are missing: %s", c.Problem)
@@ -72,7 +71,7 @@ func (a *assembler) content(c probe.Content) {
 
 // advisories lists what is still to be installed. An advisory whose fix is
 // installed but not running is a needed reboot, not a missing erratum.
-func (a *assembler) advisories(c probe.Content) {
+func (a *assembler) advisories(c Content) {
 	for _, adv := range c.Advisories {
 		a.errata = append(a.errata, adv.Erratum)
 		if adv.Installed {
@@ -85,7 +84,7 @@ func (a *assembler) advisories(c probe.Content) {
 
 // updates joins pending updates with what is installed and with the
 // advisories that ask for them.
-func (a *assembler) updates(c probe.Content) {
+func (a *assembler) updates(c Content) {
 	installed := map[katprep.PackageKey]katprep.EVR{}
 	for _, p := range a.s.Packages {
 		if old, ok := installed[p.Key()]; !ok || vers.RPM(string(old), string(p.EVR)) < 0 {
@@ -112,10 +111,10 @@ func (a *assembler) updates(c probe.Content) {
 
 type fix struct {
 	evr      katprep.EVR
-	advisory *probe.Advisory
+	advisory *Advisory
 }
 
-func fixesByPackage(advs []probe.Advisory) map[katprep.PackageKey][]fix {
+func fixesByPackage(advs []Advisory) map[katprep.PackageKey][]fix {
 	m := map[katprep.PackageKey][]fix{}
 	for i := range advs {
 		if advs[i].Installed {

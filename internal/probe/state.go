@@ -1,4 +1,4 @@
-package direct
+package probe
 
 import (
 	"fmt"
@@ -7,30 +7,29 @@ import (
 	"time"
 
 	"github.com/stdevel/katprep"
-	"github.com/stdevel/katprep/collect"
-	"github.com/stdevel/katprep/internal/probe"
 )
 
-// rules are what a state depends on besides the host's answers.
-type rules struct {
-	now   time.Time
-	stale time.Duration
+// Rules are what a state depends on besides the host's answers.
+type Rules struct {
+	Now   time.Time
+	Stale time.Duration // age from which package lists are called old
 }
 
 // assembler makes a state of a probe's output, section by section.
 type assembler struct {
-	rules
-	out    *probe.Output
-	host   probe.Host
+	Rules
+	out    *Output
+	host   Host
 	s      katprep.State
 	errata []katprep.Erratum
-	kernel []probe.InstalledKernel
+	kernel []InstalledKernel
 }
 
-// assemble makes a reading of a probe's output. It holds nothing that
-// changes from one run to the next on a host that does not change.
-func assemble(h katprep.Host, out *probe.Output, r rules) collect.Reading {
-	a := &assembler{rules: r, out: out, s: katprep.State{Host: h}}
+// State makes a host's state of a probe's output, and the details of the
+// errata that came with it. It holds nothing that changes from one run to the
+// next on a host that does not change.
+func State(h katprep.Host, out *Output, r Rules) (katprep.State, []katprep.Erratum) {
+	a := &assembler{Rules: r, out: out, s: katprep.State{Host: h}}
 	a.facts()
 	a.boot()
 	if r, ran := out.Sections["refresh"]; ran && r.RC != 0 {
@@ -50,7 +49,7 @@ func assemble(h katprep.Host, out *probe.Output, r rules) collect.Reading {
 		a.problem(katprep.AspectPackages, "neither dpkg nor rpm manages this host's packages")
 	}
 	a.processes()
-	return collect.Reading{State: a.finish(), Errata: a.errata}
+	return a.finish(), a.errata
 }
 
 func (a *assembler) knows(as ...katprep.Aspect) { a.s.Aspects = append(a.s.Aspects, as...) }
@@ -85,10 +84,10 @@ func (a *assembler) section(name string, as katprep.Aspect, tool string, fine ..
 // facts fills in identity, operating system and addresses.
 func (a *assembler) facts() {
 	data, ok := a.section("host", katprep.AspectFacts, "the shell")
-	a.host = probe.ParseHost(data)
-	n := probe.ParseNet(a.out.Data("net"))
+	a.host = ParseHost(data)
+	n := ParseNet(a.out.Data("net"))
 	a.s.Facts = katprep.Facts{
-		OS: probe.ParseOSRelease(a.out.Data("os-release")), Arch: a.host.Arch, IP: n.IP, IP6: n.IP6, MAC: n.MAC,
+		OS: ParseOSRelease(a.out.Data("os-release")), Arch: a.host.Arch, IP: n.IP, IP6: n.IP6, MAC: n.MAC,
 		UUID: a.host.UUID, MachineID: a.host.MachineID, Hardware: a.host.Hardware,
 	}
 	if ok {
@@ -118,7 +117,7 @@ func (a *assembler) processes() {
 	if !ok {
 		return
 	}
-	ps, denied := probe.ParseStale(data)
+	ps, denied := ParseStale(data)
 	a.s.Processes = ps
 	if denied {
 		a.warn(katprep.AspectProcesses, "some processes could not be looked into (user ID %s): only what was seen is listed", a.host.UID)
@@ -132,7 +131,7 @@ func (a *assembler) fresh(fetched time.Time, how string) {
 	switch {
 	case fetched.IsZero():
 		a.warn(katprep.AspectUpdates, "nobody knows when the package lists were refreshed: newer updates may exist (%s)", how)
-	case a.now.Sub(fetched) > a.stale:
+	case a.Now.Sub(fetched) > a.Stale:
 		a.warn(katprep.AspectUpdates, "the package lists were last refreshed on %s: newer updates may exist (%s)", fetched.Format(time.DateOnly), how)
 	}
 }

@@ -1,4 +1,4 @@
-package direct
+package probe
 
 import (
 	"encoding/json"
@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stdevel/katprep"
-	"github.com/stdevel/katprep/internal/probe"
 )
 
 // sections are a probe's output, by name; "name!N" gives an exit code.
@@ -30,11 +29,11 @@ func (s sections) without(names ...string) sections {
 	return m
 }
 
-func (s sections) output() *probe.Output {
-	out := &probe.Output{Sections: map[string]probe.Section{}, Complete: true}
+func (s sections) output() *Output {
+	out := &Output{Sections: map[string]Section{}, Complete: true}
 	for name, data := range s {
 		name, code, failed := strings.Cut(name, "!")
-		sec := probe.Section{Data: data}
+		sec := Section{Data: data}
 		if failed {
 			sec.RC = map[string]int{"1": 1, "2": 2, "100": 100, "102": 102, "124": 124, "cut": -1}[code]
 			sec.Errors = []string{"E: it broke"}
@@ -48,8 +47,8 @@ var testNow = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func state(t *testing.T, s sections) katprep.State {
 	t.Helper()
-	r := assemble(katprep.Host{HostID: katprep.HostID{Source: "local", ID: "x"}, Name: "web01"}, s.output(), rules{now: testNow, stale: 7 * 24 * time.Hour})
-	return r.State
+	st, _ := State(katprep.Host{HostID: katprep.HostID{Source: "local", ID: "x"}, Name: "web01"}, s.output(), Rules{Now: testNow, Stale: 7 * 24 * time.Hour})
+	return st
 }
 
 var debianHost = sections{
@@ -160,7 +159,7 @@ func TestWarnings(t *testing.T) {
 func TestHalfAProbeIsIncomplete(t *testing.T) {
 	out := debianHost.output()
 	out.Complete = false
-	s := assemble(katprep.Host{}, out, rules{now: testNow, stale: time.Hour * 999}).State
+	s, _ := State(katprep.Host{}, out, Rules{Now: testNow, Stale: time.Hour * 999})
 	if s.Status != katprep.Incomplete || s.Problems[len(s.Problems)-1].Message != "the probe ended early" {
 		t.Errorf("%s %+v", s.Status, s.Problems)
 	}
