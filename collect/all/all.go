@@ -3,7 +3,6 @@
 package all
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,13 +14,11 @@ import (
 
 // Options are what collectors need of the world.
 type Options struct {
-	Names   []string                               // sources to open; none: all
-	Login   func(name string) (creds.Login, error) // finds a credential by its name
-	User    string                                 // who runs the program, for the record
-	Home    string                                 // the user's home directory, may be ""
-	Version string                                 // of katprep, for user agents
-	Warn    func(format string, args ...any)       // tells the user what is unsafe
-	Dir     string                                 // relative paths of the configuration start here
+	Names []string                                                // sources to open; none: all
+	Login func(s config.Source, name string) (creds.Login, error) // finds a source's credential by its name
+	User  string                                                  // who runs the program, for the record
+	Path  func(string) string                                     // resolves a path of the configuration
+	Warn  func(format string, args ...any)                        // tells the user what is unsafe
 }
 
 // maker opens one kind of source.
@@ -72,15 +69,4 @@ func knownNames(sources []config.Source, names []string) error {
 		}
 	}
 	return nil
-}
-
-// path resolves a path of the configuration.
-func (o Options) path(p string) string {
-	if p == "" || filepath.IsAbs(p) {
-		return p
-	}
-	if rest, ok := strings.CutPrefix(p, "~/"); ok && o.Home != "" {
-		return filepath.Join(o.Home, rest)
-	}
-	return filepath.Join(o.Dir, p)
 }

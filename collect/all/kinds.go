@@ -12,7 +12,7 @@ func newDirect(s config.Source, o Options) (collect.Collector, error) {
 }
 
 func newForeman(s config.Source, o Options) (collect.Collector, error) {
-	login, err := o.Login(credentialName(s))
+	login, err := o.Login(s, credentialName(s))
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +21,7 @@ func newForeman(s config.Source, o Options) (collect.Collector, error) {
 	}
 	return foreman.New(foreman.Options{
 		Name: s.Name, URL: s.URL, Login: login,
-		CAFile: o.path(s.CAFile), ServerName: s.ServerName, Insecure: s.Insecure,
+		CAFile: o.Path(s.CAFile), ServerName: s.ServerName, Insecure: s.Insecure,
 		Concurrency: s.Concurrency, Timeout: s.Timeout.Std(),
 		Packages: s.Packages == nil || *s.Packages, Applicable: s.Applicable, Traces: true,
 		ErrataSource: foreman.ErrataSource(s.ErrataSource),

@@ -171,7 +171,12 @@ func (j *job) merge(more []katprep.HostErratum) {
 
 func (j *job) readTraces(ctx context.Context) error {
 	if !j.host.TracesStatus.Valid || j.host.TracesStatus.N < 0 {
-		missing(&j.state, katprep.AspectProcesses, "traces: the tracer is not installed on the host")
+		// Nothing was asked for in vain: the host has no means to answer. Its
+		// state is whole without, but its need of a reboot stays unknown.
+		j.state.Problems = append(j.state.Problems, katprep.Problem{
+			Aspect: katprep.AspectProcesses, Warning: true,
+			Message: "the host has no tracer: which processes need a restart, and whether a reboot is needed, is not known",
+		})
 		return nil
 	}
 	var traces []foremanapi.Trace

@@ -78,3 +78,6 @@ func (tb *Table) cell(b *strings.Builder, i int, c Cell) {
 	}
 	b.WriteString(strings.Repeat(" ", tb.width[i]-utf8.RuneCountInString(c.Text)+2))
 }
+
+// Len returns the number of rows.
+func (tb *Table) Len() int { return len(tb.rows) }

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/internal/archive"
+	"github.com/stdevel/katprep/internal/term"
+)
+
+type logCmd struct {
+	Max int    `short:"n" default:"20" placeholder:"N" help:"How many; 0 for all."`
+	Rev string `arg:"" optional:"" default:"latest" help:"Where to begin."`
+}
+
+// logEntry is a snapshot in the JSON stream.
+type logEntry struct {
+	Commit  katprep.CommitID `json:"commit"`
+	When    time.Time        `json:"when"`
+	Author  string           `json:"author"`
+	Subject string           `json:"subject"`
+	Signed  bool             `json:"signed"`
+	Run     katprep.RunID    `json:"run,omitempty"`
+	Phase   katprep.Phase    `json:"phase,omitempty"`
+	Counts  katprep.Counts   `json:"counts"`
+}
+
+// Run lists snapshots, the newest first.
+func (c *logCmd) Run(a *app) error {
+	arc, err := a.archive()
+	if err != nil {
+		return err
+	}
+	from, err := arc.Resolve(a.ctx, c.Rev)
+	if err != nil {
+		return err
+	}
+	tb := a.term.NewTable("COMMIT", "WHEN (UTC)", "HOSTS", "ERRATA", "UPDATES", "REBOOT", "GAPS", "RUN")
+	n := 0
+	for commit, err := range arc.Log(a.ctx, from) {
+		if err != nil {
+			return err
+		}
+		if commit.Kind != archive.KindSnapshot {
+			continue
+		}
+		if n++; c.Max > 0 && n > c.Max {
+			break
+		}
+		if err := c.entry(a, tb, arc, commit); err != nil {
+			return err
+		}
+	}
+	return tb.Write(a.term.Out())
+}
+
+func (c *logCmd) entry(a *app, tb *term.Table, arc *archive.Archive, commit archive.Commit) error {
+	s, err := arc.Snapshot(a.ctx, commit.ID)
+	if err != nil {
+		return err
+	}
+	if a.term.JSON() {
+		return a.emit("snapshot", logEntry{
+			Commit: commit.ID, When: s.Finished, Author: commit.Author.Name, Subject: commit.Subject,
+			Signed: commit.Signed, Run: s.Run, Phase: s.Phase, Counts: s.Counts,
+		})
+	}
+	gaps := term.Cell{Text: fmt.Sprint(s.Counts.Incomplete + s.Counts.Failed)}
+	if gaps.Text != "0" {
+		gaps.Style = term.Yellow
+	}
+	run := string(s.Run)
+	if s.Phase != "" {
+		run = string(s.Phase) + " " + run
+	}
+	tb.Row(commit.ID.Short(), s.Finished.Format("2006-01-02 15:04"), s.Counts.Hosts, s.Counts.HostErrata, s.Counts.Updates, s.Counts.RebootNeeded, gaps, run)
+	return nil
+}

@@ -1,0 +1,148 @@
+// Command katprep takes Linux landscapes through patch days and leaves
+// evidence: inventories before and after in a Git archive, and a report and a
+// site computed from it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/internal/term"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Environ()))
+}
+
+// streams are the three standard files.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// exited is how kong leaves after --help: as a panic that run catches.
+type exited int
+
+// run is the whole program: it parses the command line, runs the command and
+// returns the exit code. It touches nothing global, so tests can call it.
+func run(ctx context.Context, args []string, s streams, environ []string) (code int) {
+	env := parseEnv(environ)
+	tm := term.New(term.Options{Out: s.out, Err: s.err, NoColor: env["NO_COLOR"] != ""})
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case exited:
+			code = int(p)
+		default:
+			tm.Error(fmt.Errorf("internal error: %v", p), "this is a fault of katprep; the archive is not touched by it. Set KATPREP_DEBUG=1 for the stack and report it")
+			if env["KATPREP_DEBUG"] != "" {
+				fmt.Fprintf(s.err, "%s\n", debug.Stack())
+			}
+			code = exitError
+		}
+	}()
+
+	var cli cli
+	parser, err := kong.New(&cli,
+		kong.Name("katprep"),
+		kong.Description(description),
+		kong.Writers(s.out, s.err),
+		kong.Exit(func(c int) { panic(exited(c)) }),
+		kong.ExplicitGroups(groups),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Resolvers(envResolver(env)),
+		kong.Vars{"formats": formatNames()},
+	)
+	if err != nil {
+		panic(err) // the grammar itself is wrong: found by any test
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		tm.Error(err, usageHint(err))
+		return exitUsage
+	}
+	tm = term.New(term.Options{
+		Out: s.out, Err: s.err, Color: cli.Color, NoColor: env["NO_COLOR"] != "",
+		Quiet: cli.Quiet, JSON: cli.Output == "json",
+	})
+	a := newApp(ctx, &cli, tm, s, env)
+	defer a.close()
+	return a.finish(parsed.Run(a))
+}
+
+func usageHint(err error) string {
+	cmd := "katprep"
+	if pe, ok := err.(*kong.ParseError); ok && pe.Context != nil {
+		if c := pe.Context.Command(); c != "" {
+			cmd += " " + strings.Fields(c)[0]
+		}
+	}
+	return cmd + " --help"
+}
+
+func parseEnv(environ []string) map[string]string {
+	env := make(map[string]string, len(environ))
+	for _, kv := range environ {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			env[k] = v
+		}
+	}
+	return env
+}
+
+// envResolver lets KATPREP_<FLAG> stand for a flag that is not given.
+func envResolver(env map[string]string) kong.Resolver {
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, f *kong.Flag) (any, error) {
+		if !f.Target.IsValid() || f.Name == "help" {
+			return nil, nil
+		}
+		if v, ok := env["KATPREP_"+strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))]; ok && v != "" {
+			return v, nil
+		}
+		return nil, nil
+	})
+}
+
+// Exit codes; see docs/cli.md.
+const (
+	exitError       = 1
+	exitUsage       = 2
+	exitPartial     = 3
+	exitNoArchive   = 10
+	exitLocked      = 11
+	exitUnlock      = 12
+	exitInterrupted = 130
+)
+
+// exitCode says how a command ended.
+func exitCode(ctx context.Context, err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		return exitInterrupted
+	}
+	switch katprep.KindOf(err) {
+	case katprep.Invalid:
+		return exitUsage
+	case katprep.Partial:
+		return exitPartial
+	case katprep.NoArchive:
+		return exitNoArchive
+	case katprep.Locked:
+		return exitLocked
+	case katprep.Unlock:
+		return exitUnlock
+	}
+	return exitError
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/render"
+)
+
+type reportCmd struct {
+	pairFlags
+	Out      string   `short:"o" placeholder:"DIR" help:"Write a summary and one document per host into this directory (default: the summary to standard output)."`
+	Format   []string `short:"f" default:"markdown" placeholder:"FORMAT" help:"Formats: ${formats}."`
+	Template string   `short:"t" placeholder:"FILE" help:"Use this template for the host documents."`
+	Meta     string   `placeholder:"FILE" help:"YAML file with words for the template."`
+	Notes    string   `placeholder:"FILE" help:"Markdown file that is put before the findings."`
+	Title    string   `placeholder:"TEXT" help:"Title of the report."`
+	Host     []string `placeholder:"GLOB" help:"Documents for these hosts only."`
+}
+
+// Help adds to the command's help.
+func (reportCmd) Help() string {
+	return `  katprep report                                    the last two snapshots, to the screen
+  katprep report --run patch-2026-11 -f html -o out/
+  katprep report 2026-11-01 latest -f csv -f json -o out/`
+}
+
+func formatNames() string {
+	var names []string
+	for _, f := range render.Formats() {
+		names = append(names, string(f))
+	}
+	return strings.Join(names, ", ")
+}
+
+// Run writes the report.
+func (c *reportCmd) Run(a *app) error {
+	formats, err := c.formats()
+	if err != nil {
+		return err
+	}
+	opts, meta, err := c.options(a)
+	if err != nil {
+		return err
+	}
+	keep, err := hostFilter(c.Host)
+	if err != nil {
+		return err
+	}
+	r, err := a.compare(c.pairFlags, true)
+	if err != nil {
+		return err
+	}
+	if err := c.describe(a, r, meta); err != nil {
+		return err
+	}
+	if c.Out == "" {
+		if len(formats) > 1 {
+			return katprep.Errorf(katprep.Invalid, "several formats need a directory").WithHint("add -o DIR")
+		}
+		if err := render.Landscape(a.term.Out(), formats[0], r, opts); err != nil {
+			return err
+		}
+		return unknownError(r)
+	}
+	n, err := writeReport(a, c.Out, formats, r, opts, keep)
+	if err != nil {
+		return err
+	}
+	a.term.Note("wrote %d documents to %s", n, c.Out)
+	return unknownError(r)
+}
+
+func (c *reportCmd) formats() ([]render.Format, error) {
+	var formats []render.Format
+	for _, name := range c.Format {
+		f, err := render.ParseFormat(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(formats, f) {
+			formats = append(formats, f)
+		}
+	}
+	return formats, nil
+}
+
+// options reads what the user adds to a report.
+func (c *reportCmd) options(a *app) (o render.Options, meta map[string]string, err error) {
+	if c.Template != "" {
+		if o.Template, err = render.LoadTemplate(c.Template); err != nil {
+			return
+		}
+	}
+	if c.Meta != "" {
+		if meta, err = render.LoadMeta(c.Meta); err != nil {
+			return
+		}
+	}
+	if c.Notes != "" {
+		b, err := os.ReadFile(c.Notes)
+		if err != nil {
+			return o, nil, katprep.Errorf(katprep.Invalid, "read notes: %w", err)
+		}
+		o.Notes = string(b)
+	}
+	return
+}
+
+// describe gives the report its title, the user's words and the run's record.
+func (c *reportCmd) describe(a *app, r *katprep.Report, meta map[string]string) error {
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	r.Title = firstOf(c.Title, cfg.Report.Title, "Patch report")
+	r.Meta = meta
+	if r.Meta == nil {
+		r.Meta = cfg.Report.Meta
+	}
+	return attachRun(a, r)
+}
+
+// attachRun adds the run's plan and journal if the archive has them.
+func attachRun(a *app, r *katprep.Report) error {
+	run := r.After.Snapshot.Run
+	if run == "" || r.Before.Snapshot.Run != run {
+		return nil
+	}
+	arc, err := a.archive()
+	if err != nil {
+		return err
+	}
+	rec, err := arc.Run(a.ctx, run)
+	if katprep.KindOf(err) == katprep.NotFound && err != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.Run = &rec
+	return nil
+}
+
+func firstOf(words ...string) string {
+	for _, w := range words {
+		if w != "" {
+			return w
+		}
+	}
+	return ""
+}
+
+// writeReport writes the summary and the hosts' documents into a directory.
+func writeReport(a *app, dir string, formats []render.Format, r *katprep.Report, o render.Options, keep func(string) bool) (int, error) {
+	n := 0
+	for _, f := range formats {
+		names := documentNames{}
+		err := writeFile(filepath.Join(dir, "summary"+f.Ext()), func(w io.Writer) error {
+			return render.Landscape(w, f, r, render.Options{Notes: o.Notes})
+		})
+		if err != nil {
+			return n, err
+		}
+		n++
+		for i := range r.Hosts {
+			h := &r.Hosts[i]
+			if !keep(h.Name) {
+				continue
+			}
+			if err := a.ctx.Err(); err != nil {
+				return n, err
+			}
+			path := filepath.Join(dir, "hosts", names.next(h.Host)+f.Ext())
+			if err := writeFile(path, func(w io.Writer) error { return render.Host(w, f, r, h, o) }); err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, nil
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".katprep-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	err = write(f)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stdevel/katprep/internal/landscape"
+)
+
+// TestMain registers the commands of the scripts: katprep as it is built, and
+// landscape, a simulated Foreman with Katello.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"katprep":   main,
+		"landscape": serveLandscape,
+	})
+}
+
+// TestScripts runs testdata/script/*.txtar: the command line as a user types
+// it, offline, in an empty HOME.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("NO_COLOR", "1")
+			e.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"waitfile": waitFile,
+		},
+	})
+}
+
+// waitFile waits until a file exists: "waitfile url".
+func waitFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitfile FILE")
+	}
+	for range 600 {
+		if b, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && len(b) > 0 {
+			ts.Setenv("URL", string(b))
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("%s did not appear", args[0])
+}
+
+// serveLandscape is "landscape URLFILE [HOSTS]": it serves until it is killed.
+func serveLandscape() {
+	hosts := 10
+	if len(os.Args) > 2 {
+		hosts, _ = strconv.Atoi(os.Args[2])
+	}
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	tmp := os.Args[1] + ".tmp"
+	if err := os.WriteFile(tmp, []byte("http://"+ln.Addr().String()), 0o644); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	if err := os.Rename(tmp, os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	srv := &http.Server{Handler: landscape.New(landscape.Options{Hosts: hosts}), ReadHeaderTimeout: time.Minute}
+	srv.Serve(ln)
+}

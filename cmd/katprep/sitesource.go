@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"iter"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/internal/archive"
+	"github.com/stdevel/katprep/site"
+)
+
+// siteSource lets the site read the archive.
+type siteSource struct{ arc *archive.Archive }
+
+var _ site.Source = siteSource{}
+
+func newSiteSource(arc *archive.Archive) siteSource { return siteSource{arc} }
+
+// Snapshots implements site.Source.
+func (s siteSource) Snapshots(ctx context.Context) iter.Seq2[katprep.SnapshotRef, error] {
+	return func(yield func(katprep.SnapshotRef, error) bool) {
+		head, err := s.arc.Resolve(ctx, "latest")
+		if katprep.KindOf(err) == katprep.NotFound && err != nil {
+			return
+		}
+		if err != nil {
+			yield(katprep.SnapshotRef{}, err)
+			return
+		}
+		for c, err := range s.arc.Log(ctx, head) {
+			if err != nil {
+				yield(katprep.SnapshotRef{}, err)
+				return
+			}
+			if c.Kind != archive.KindSnapshot {
+				continue
+			}
+			snap, err := s.arc.Snapshot(ctx, c.ID)
+			if !yield(katprep.SnapshotRef{Commit: c.ID, Snapshot: snap}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Compare implements site.Source.
+func (s siteSource) Compare(ctx context.Context, before, after katprep.CommitID) (int, iter.Seq2[site.Pair, error], error) {
+	c, err := s.arc.Compare(ctx, before, after)
+	if err != nil {
+		return 0, nil, err
+	}
+	return c.Same, func(yield func(site.Pair, error) bool) {
+		for p, err := range c.Pairs(ctx) {
+			if !yield(site.Pair{Before: p.Before, After: p.After}, err) {
+				return
+			}
+		}
+	}, nil
+}
+
+// States implements site.Source.
+func (s siteSource) States(ctx context.Context, c katprep.CommitID) iter.Seq2[katprep.State, error] {
+	return s.arc.States(ctx, c)
+}
+
+// Errata implements site.Source.
+func (s siteSource) Errata(ctx context.Context, c katprep.CommitID) iter.Seq2[katprep.Erratum, error] {
+	return s.arc.Errata(ctx, c)
+}
+
+// Runs implements site.Source.
+func (s siteSource) Runs(ctx context.Context) iter.Seq2[katprep.RunRecord, error] {
+	return func(yield func(katprep.RunRecord, error) bool) {
+		ids, err := s.arc.Runs(ctx)
+		if err != nil {
+			yield(katprep.RunRecord{}, err)
+			return
+		}
+		for _, id := range ids {
+			rec, err := s.arc.Run(ctx, id)
+			if !yield(rec, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Exceptions implements site.Source.
+func (s siteSource) Exceptions(ctx context.Context) ([]katprep.Exception, error) {
+	return s.arc.Exceptions(ctx)
+}
