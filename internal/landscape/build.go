@@ -13,7 +13,7 @@ func (s *Server) makeHosts() {
 	numbers := map[string]int{}
 	if !s.o.NoSelf {
 		h := s.makeHost(-1, numbers)
-		h.id, h.name, h.fam, h.env, h.group = 1, "foreman.cgn.example.com", s.cat.families[1], 0, 20
+		h.id, h.name, h.fam, h.env, h.group, h.self = 1, "foreman.cgn.example.com", s.cat.families[1], 0, 20, true
 		s.register(h)
 	}
 	for i := range s.o.Hosts {

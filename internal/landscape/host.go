@@ -22,6 +22,7 @@ type host struct {
 	view      int // content view ID; 0: not registered, no content
 	group     int // host group ID
 	virtual   bool
+	self      bool // the management server
 	tracer    bool
 	patched   time.Time // all updates until then are installed
 	changes   []change  // installations since

@@ -73,6 +73,7 @@ type hostJSON struct {
 	Content          *contentFacet  `json:"content_facet_attributes,omitempty"`
 	Subscription     map[string]any `json:"subscription_facet_attributes,omitempty"`
 	Reported         map[string]any `json:"reported_data,omitempty"`
+	Infrastructure   map[string]any `json:"infrastructure_facet,omitempty"`
 	Parameters       *[]paramJSON   `json:"parameters,omitempty"`
 	AllParameters    *[]paramJSON   `json:"all_parameters,omitempty"`
 
@@ -230,6 +231,9 @@ func (s *Server) hostJSON(c *call, h *host) hostJSON {
 	}
 	if !h.fault.NoFacts {
 		s.addFacts(h, &j)
+	}
+	if h.self {
+		j.Infrastructure = map[string]any{"foreman_instance": true, "smart_proxy_id": 1}
 	}
 	if h.exec >= 0 {
 		j.ExecStatus, j.ExecLabel = ref(h.exec), ref([]string{"Last execution succeeded", "Last execution failed", "Queued", "In progress"}[h.exec])

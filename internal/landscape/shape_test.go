@@ -126,7 +126,9 @@ func TestShapes(t *testing.T) {
 func compareShapes(t *testing.T, name string, got, want map[string]map[string]bool, more []string) {
 	t.Helper()
 	for _, path := range slices.Sorted(maps.Keys(got)) {
-		if slices.ContainsFunc(strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }), func(k string) bool { return slices.Contains(more, k) || slices.Contains(more, strings.TrimSuffix(k, "_label")) }) {
+		if slices.ContainsFunc(strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }), func(k string) bool {
+			return slices.Contains(more, k) || slices.Contains(more, strings.TrimSuffix(k, "_label"))
+		}) {
 			continue
 		}
 		if want[path] == nil {
