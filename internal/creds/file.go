@@ -164,6 +164,9 @@ func hasPassphrase(raw []byte) (bool, error) {
 // Path returns where the file is.
 func (f *File) Path() string { return f.path }
 
+// IsNew reports whether the file was never saved.
+func (f *File) IsNew() bool { return f.raw == nil }
+
 // Names returns the names of the credentials, sorted.
 func (f *File) Names() []string { return slices.Sorted(maps.Keys(f.content.Credentials)) }
 
@@ -275,7 +278,7 @@ func (f *Finder) fromFile(ctx context.Context, r Request) (Login, error) {
 		if _, err := os.Stat(f.o.File); errors.Is(err, fs.ErrNotExist) {
 			return Login{}, nil
 		}
-		file, err := OpenFile(ctx, f.o.File, f.key())
+		file, err := OpenFile(ctx, f.o.File, f.key(f.o.File))
 		if err != nil {
 			return Login{}, err
 		}
@@ -285,15 +288,15 @@ func (f *Finder) fromFile(ctx context.Context, r Request) (Login, error) {
 	return l, nil
 }
 
-// Open opens the credential file with the keys that the Finder knows of.
-func (f *Finder) Open(ctx context.Context) (*File, error) {
-	return OpenFile(ctx, f.o.File, f.key())
+// Open opens a credential file with the keys that the Finder knows of.
+func (f *Finder) Open(ctx context.Context, path string) (*File, error) {
+	return OpenFile(ctx, path, f.key(path))
 }
 
-func (f *Finder) key() Key {
+func (f *Finder) key(path string) Key {
 	return Key{
 		Identity:   f.o.Identity,
-		Passphrase: func(ctx context.Context) (Secret, error) { return f.Passphrase(ctx, "Passphrase of "+f.o.File+": ") },
+		Passphrase: func(ctx context.Context) (Secret, error) { return f.passphrase(ctx, "Passphrase of "+path+": ") },
 		Unlock: func(ctx context.Context, what string) (Secret, error) {
 			if f.o.Prompt == nil {
 				return Secret{}, nil
@@ -304,9 +307,9 @@ func (f *Finder) key() Key {
 	}
 }
 
-// Passphrase returns the credential file's passphrase: from the environment,
+// passphrase returns the credential file's passphrase: from the environment,
 // from systemd, or from a person.
-func (f *Finder) Passphrase(ctx context.Context, question string) (Secret, error) {
+func (f *Finder) passphrase(ctx context.Context, question string) (Secret, error) {
 	if p := f.o.Env[PassphraseVariable]; p != "" {
 		return NewSecret(p), nil
 	}

@@ -114,6 +114,20 @@ func (f *Finder) Find(ctx context.Context, r Request) (Login, Origin, error) {
 	return f.ask(ctx, r, user)
 }
 
+// Lookup is Find without ever asking a person for the credential itself.
+func (f *Finder) Lookup(ctx context.Context, r Request) (Login, Origin, error) {
+	quiet := &Finder{o: f.o, keyring: f.keyring, known: map[string]found{}, file: f.file}
+	if f.o.File != "" && f.file == nil && f.o.Prompt != nil {
+		// The file may ask for its passphrase; then it stays open for all.
+		if _, err := f.fromFile(ctx, r); err != nil {
+			return Login{}, "", fmt.Errorf("credential %s: credential file: %w", r.Name, err)
+		}
+		quiet.file = f.file
+	}
+	quiet.o.Prompt = nil
+	return quiet.Find(ctx, r)
+}
+
 // keep completes a login that has a password but perhaps no user.
 func (f *Finder) keep(ctx context.Context, r Request, l Login, o Origin) (Login, Origin, error) {
 	if l.User == "" {
