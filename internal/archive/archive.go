@@ -181,15 +181,15 @@ func (o Options) withDefaults() Options {
 
 // absent tells a path without an archive from one that is something else.
 func (a *Archive) absent(op string, err error) error {
+	if st, err := os.Stat(a.path); err == nil && !st.IsDir() {
+		return katprep.Errorf(katprep.Invalid, "%s: it is a file, not a folder", op)
+	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return fail(op, err)
 	}
 	if list, err := os.ReadDir(a.path); err == nil && len(list) > 0 {
 		return katprep.Errorf(katprep.Invalid, "%s: the folder is not a Git repository", op).
 			WithHint("name the archive with --archive, or make one in a new folder with: katprep init")
-	}
-	if st, err := os.Stat(a.path); err == nil && !st.IsDir() {
-		return katprep.Errorf(katprep.Invalid, "%s: it is a file, not a folder", op)
 	}
 	return katprep.Errorf(katprep.NoArchive, "%s: there is no archive", op).
 		WithHint("make one with: katprep init")

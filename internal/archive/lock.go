@@ -40,7 +40,7 @@ func (a *Archive) lock(ctx context.Context) (*os.File, error) {
 // await takes the lock, and waits for it if another process has it.
 func (a *Archive) await(ctx context.Context, f *os.File) error {
 	end := time.Now().Add(a.opts.LockWait)
-	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 25*time.Millisecond) {
 		ok, err := tryLock(f)
 		if ok || err != nil {
 			return err

@@ -50,7 +50,7 @@ const keepMark = "katprep is writing\n"
 // publish moves the files of a pack into place, readers' entry (the index)
 // last, and syncs the folder.
 func (p *Pack) publish(packFile, idxFile string) error {
-	if err := os.WriteFile(p.base+".keep", []byte(keepMark), 0o644); err != nil {
+	if err := p.keep(packFile + ".keep"); err != nil {
 		return err
 	}
 	if err := os.Rename(packFile, p.base+".pack"); err != nil {
@@ -60,6 +60,15 @@ func (p *Pack) publish(packFile, idxFile string) error {
 		return err
 	}
 	return SyncDir(filepath.Dir(p.base))
+}
+
+// keep makes the .keep file, whole or not at all: CleanUp knows it by its
+// content.
+func (p *Pack) keep(tmp string) error {
+	if err := os.WriteFile(tmp, []byte(keepMark), 0o644); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	return os.Rename(tmp, p.base+".keep")
 }
 
 // Release lets Git's housekeeping have the pack: a reference leads to it now,

@@ -78,10 +78,14 @@ func (s *Store) Refresh() error {
 	if err != nil {
 		return err
 	}
+	there := make(map[string]bool, len(names))
+	for _, name := range names {
+		there[name] = true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.packs = slices.DeleteFunc(s.packs, func(p *packFile) bool {
-		if slices.Contains(names, p.base) {
+		if there[p.base] {
 			return false
 		}
 		delete(s.known, p.base)

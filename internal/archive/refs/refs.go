@@ -228,7 +228,7 @@ func (d Dir) Apply(ctx context.Context, u Update, wait time.Duration) (err error
 func (d Dir) lock(ctx context.Context, name string, wait time.Duration) (*os.File, error) {
 	path := d.file(name) + ".lock"
 	end := time.Now().Add(wait)
-	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+	for pause := time.Millisecond; ; pause = min(2*pause, 25*time.Millisecond) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return nil, err
 		}
