@@ -51,6 +51,7 @@ type Options struct {
 	Packages     bool // installed packages, and the versions on offer
 	Applicable   bool // errata that are applicable but not installable, too
 	Traces       bool // processes that use replaced files
+	Facts        bool // all facts of each host, in Facts.Extra
 	ErrataSource ErrataSource
 
 	Organization string // only this one: name, title or ID

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/stdevel/katprep"
@@ -21,6 +22,9 @@ type job struct {
 // read asks for what the lists did not say. Its error means that the login
 // was refused, or that the time is over.
 func (j *job) read(ctx context.Context) (collect.Reading, error) {
+	if err := j.readFacts(ctx); err != nil {
+		return collect.Reading{}, err
+	}
 	if !j.host.Content.OK {
 		j.unregistered()
 		return collect.Reading{State: j.state}, nil
@@ -38,6 +42,33 @@ func (j *job) read(ctx context.Context) (collect.Reading, error) {
 		}
 	}
 	return collect.Reading{State: j.state, Errata: j.errata.take(j.state.Errata)}, nil
+}
+
+// readFacts asks for the host's facts where they are wanted, or where nobody
+// asked for all hosts at once.
+func (j *job) readFacts(ctx context.Context) error {
+	if !j.o.Facts && (!j.filter.few() || j.state.Facts.Hardware != katprep.HardwareUnknown) {
+		return nil
+	}
+	search := foremanapi.Equal("name", isGuest)
+	if j.o.Facts {
+		search = ""
+	}
+	facts, err := j.api.HostFacts(ctx, j.host.ID.N, search)
+	if err != nil {
+		if j.o.Facts {
+			return j.lost(ctx, "", "facts", err)
+		}
+		return j.onlyFatal(ctx, err)
+	}
+	if j.state.Facts.Hardware == katprep.HardwareUnknown {
+		j.state.Facts.Hardware = hardwareOf(&j.host, facts[isGuest])
+	}
+	if j.o.Facts {
+		maps.DeleteFunc(facts, func(name, _ string) bool { return j.o.Secret(name) })
+		j.state.Facts.Extra = facts
+	}
+	return nil
 }
 
 // unregistered is for a host of which Katello knows no content: whether it

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/collect"
 	"github.com/stdevel/katprep/internal/foremanapi"
@@ -15,19 +17,22 @@ type reader struct {
 	*Collector
 	filter filter
 	errata *index
-	facts  map[string]string // virt::is_guest by host name
-	params error             // why parameters are not known, once asked
-	asked  bool
+
+	asked  bool              // whether the following is known
+	params error             // why parameters are not
+	facts  map[string]string // isGuest by host name
+	owners [2]map[int64]string
 }
+
+// isGuest is the fact that tells virtual from physical hosts.
+const isGuest = "virt::is_guest"
 
 func (c *Collector) newReader(ctx context.Context, sel katprep.Selection) (*reader, error) {
 	f, err := c.resolve(ctx, sel)
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{Collector: c, filter: f}
-	r.errata = newIndex(c, f.search)
-	return r, nil
+	return &reader{Collector: c, filter: f, errata: newIndex(c, f.search)}, nil
 }
 
 // targets reads what concerns all hosts before the first of them is yielded,
@@ -98,17 +103,56 @@ func idOf(h foremanapi.Host) string {
 // shared asks once what the list of hosts does not say.
 func (r *reader) shared(ctx context.Context, h *foremanapi.Host) error {
 	if r.asked {
-		return nil
+		return r.ownerOf(ctx, h)
 	}
 	r.asked = true
-	if r.params = r.api.CanSeeParameters(ctx, h.ID.N); r.fatal(ctx, r.params) {
-		return r.params
-	}
-	facts, err := r.api.Facts(ctx, "virt::is_guest", 1000)
-	if r.fatal(ctx, err) {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		r.params = r.api.CanSeeParameters(gctx, h.ID.N)
+		return r.onlyFatal(gctx, r.params)
+	})
+	g.Go(func() error {
+		if r.filter.few() || r.o.Facts {
+			return nil // then each host is asked by itself
+		}
+		facts, err := r.api.Facts(gctx, isGuest, 1000)
+		r.facts = facts // without the permission, the hardware stays unknown
+		return r.onlyFatal(gctx, err)
+	})
+	if err := g.Wait(); err != nil {
 		return err
 	}
-	r.facts = facts // without the permission, the hardware stays unknown
+	return r.ownerOf(ctx, h)
+}
+
+func (c *Collector) onlyFatal(ctx context.Context, err error) error {
+	if c.fatal(ctx, err) {
+		return err
+	}
+	return nil
+}
+
+// ownerOf finds the owner's name for servers before Foreman 1.17, which give
+// its ID only.
+func (r *reader) ownerOf(ctx context.Context, h *foremanapi.Host) error {
+	if h.OwnerName != "" || !h.OwnerID.Valid || !r.server.Foreman.Before(1, 17) {
+		return nil
+	}
+	group := 0
+	if h.OwnerType == "Usergroup" {
+		group = 1
+	}
+	if r.owners[group] == nil {
+		owners, err := r.api.Owners(ctx, group == 1)
+		if r.fatal(ctx, err) {
+			return err
+		}
+		if owners == nil {
+			owners = map[int64]string{} // without the permission, the owner stays unknown
+		}
+		r.owners[group] = owners
+	}
+	h.SetOwner(r.owners[group][h.OwnerID.N])
 	return nil
 }
 

@@ -110,3 +110,9 @@ func parameterNames(wanted []string) (names []string) {
 	}
 	return names
 }
+
+// few reports whether the selection names only some hosts, so that asking for
+// each of them is cheaper than asking for all.
+func (f *filter) few() bool {
+	return len(f.sel.Hosts) > 0 && len(f.sel.Hosts) <= 20 && !slices.ContainsFunc(f.sel.Hosts, func(p string) bool { return strings.ContainsAny(p, "*?") })
+}

@@ -100,15 +100,19 @@ func whole[T any](ctx context.Context, c *Client, e *Call, host int64, query url
 	}
 	q.Set("full_result", "true")
 	args := []string{strconv.FormatInt(host, 10)}
-	page, err := c.page(ctx, e, args, q, nil)
-	if err != nil {
+	var page Page[T]
+	if err := c.call(ctx, e, args, q, nil, &page); err != nil {
 		return nil, err
 	}
-	raws := page.Results
-	if page.Subtotal.Valid && int64(len(raws)) < page.Subtotal.N { // a server that knows no full_result
-		if raws, err = c.paged(ctx, e, args, query); err != nil {
-			return nil, err
-		}
+	if page.Problem != "" {
+		return nil, c.problem(e, args, page.Problem)
+	}
+	if !page.Subtotal.Valid || int64(len(page.Results)) >= page.Subtotal.N {
+		return page.Results, nil
+	}
+	raws, err := c.paged(ctx, e, args, query) // a server that knows no full_result
+	if err != nil {
+		return nil, err
 	}
 	out := make([]T, len(raws))
 	for i, raw := range raws {

@@ -3,7 +3,6 @@ package foremanapi
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"net/url"
 	"strconv"
@@ -153,6 +152,45 @@ func (c *Client) Hosts(ctx context.Context, q HostQuery) iter.Seq2[HostRecord, e
 	}
 }
 
+// HostFacts returns facts of one host by name; search narrows them ("" for
+// all).
+func (c *Client) HostFacts(ctx context.Context, host int64, search string) (map[string]string, error) {
+	facts := map[string]string{}
+	args := []string{strconv.FormatInt(host, 10)}
+	for n := 1; n <= 100; n++ {
+		q := url.Values{"page": {strconv.Itoa(n)}, "per_page": {"1000"}}
+		if search != "" {
+			q.Set("search", search)
+		}
+		page, err := c.factPage(ctx, callHostFacts, args, q)
+		if err != nil {
+			return nil, err
+		}
+		before := len(facts)
+		for _, values := range page {
+			for name, v := range values {
+				facts[name] = string(v)
+			}
+		}
+		if len(facts) == before {
+			return facts, nil
+		}
+	}
+	return nil, katprep.Errorf(katprep.Corrupt, "facts of host %d: no end", host)
+}
+
+// factPage is one page of facts by host name; an empty one is [] in some
+// versions.
+func (c *Client) factPage(ctx context.Context, e *Call, args []string, q url.Values) (map[string]map[string]text, error) {
+	var page struct {
+		Results object[map[string]map[string]text] `json:"results"`
+	}
+	if err := c.call(ctx, e, args, q, nil, &page); err != nil {
+		return nil, err
+	}
+	return page.Results.V, nil
+}
+
 // CountHosts returns how many hosts the search finds.
 func (c *Client) CountHosts(ctx context.Context, search string) (int, error) {
 	q := url.Values{"search": {search}, "per_page": {"1"}, "page": {"1"}}
@@ -181,30 +219,27 @@ func (c *Client) CanSeeParameters(ctx context.Context, host int64) error {
 	return err
 }
 
-// Facts returns one fact of all hosts that have it, by host name.
+// Facts returns one fact of all hosts that have it, by host name. The numbers
+// that such a list announces cannot be relied on: it ends with a page that
+// brings nothing new.
 func (c *Client) Facts(ctx context.Context, name string, per int) (map[string]string, error) {
 	facts := map[string]string{}
-	for n := 1; ; n++ {
-		q := url.Values{"search": {"name = " + Quote(name)}, "page": {strconv.Itoa(n)}, "per_page": {strconv.Itoa(per)}}
-		var page struct {
-			Results json.RawMessage `json:"results"`
-		}
-		if err := c.call(ctx, callFacts, nil, q, nil, &page); err != nil {
+	for n := 1; n <= 10_000; n++ {
+		q := url.Values{"search": {Equal("name", name)}, "page": {strconv.Itoa(n)}, "per_page": {strconv.Itoa(per)}}
+		page, err := c.factPage(ctx, callFacts, nil, q)
+		if err != nil {
 			return nil, err
 		}
-		var hosts map[string]map[string]text
-		if err := json.Unmarshal(page.Results, &hosts); err != nil || len(hosts) == 0 {
-			return facts, nil // an empty page is [] in some versions
-		}
 		before := len(facts)
-		for host, values := range hosts {
+		for host, values := range page {
 			facts[host] = string(values[name])
 		}
 		if len(facts) == before {
 			return facts, nil
 		}
-		if n > 10_000 {
-			return nil, fmt.Errorf("facts of %s: no end", c.base.Host)
-		}
 	}
+	return nil, katprep.Errorf(katprep.Corrupt, "facts of %s: no end", c.base.Host)
 }
+
+// SetOwner fills the owner's name in where the server gave only an ID.
+func (h *Host) SetOwner(name string) { h.OwnerName = text(name) }

@@ -161,9 +161,13 @@ func (c *Client) page(ctx context.Context, e *Call, args []string, query url.Val
 		return nil, err
 	}
 	if p.Problem != "" {
-		return nil, katprep.Errorf(katprep.Invalid, "%s %s on %s: %s", e.Method, e.expand(args), c.base.Host, oneLine(string(p.Problem), 300))
+		return nil, c.problem(e, args, p.Problem)
 	}
 	return &p, nil
+}
+
+func (c *Client) problem(e *Call, args []string, problem text) error {
+	return katprep.Errorf(katprep.Invalid, "%s %s on %s: %s", e.Method, e.expand(args), c.base.Host, oneLine(string(problem), 300))
 }
 
 // recordID finds the "id" of a record; without one the whole record is its
