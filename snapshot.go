@@ -80,13 +80,14 @@ type Counts struct {
 	Collected     int              `json:"collected"`
 	Incomplete    int              `json:"incomplete"`
 	Failed        int              `json:"failed"`
-	Errata        int              `json:"errata"`            // different errata that are installable on some host
-	HostErrata    int              `json:"host_errata"`       // pairs of host and installable erratum
-	Applicable    int              `json:"applicable"`        // pairs of host and erratum that is applicable, but not installable
-	Pending       map[Severity]int `json:"pending,omitempty"` // HostErrata by severity, security errata only
-	Updates       int              `json:"updates"`           // pairs of host and pending package update
-	RebootNeeded  int              `json:"reboot_needed"`     // hosts
-	RebootUnknown int              `json:"reboot_unknown"`    // hosts
+	Errata        int              `json:"errata"`                   // different errata that are installable on some host
+	HostErrata    int              `json:"host_errata"`              // pairs of host and installable erratum
+	ErrataUnknown int              `json:"errata_unknown,omitempty"` // hosts of which no errata are known: the numbers do not speak of them
+	Applicable    int              `json:"applicable"`               // pairs of host and erratum that is applicable, but not installable
+	Pending       map[Severity]int `json:"pending,omitempty"`        // HostErrata by severity, security errata only
+	Updates       int              `json:"updates"`                  // pairs of host and pending package update
+	RebootNeeded  int              `json:"reboot_needed"`            // hosts
+	RebootUnknown int              `json:"reboot_unknown"`           // hosts
 }
 
 // A Gap is a host that a snapshot does not hold, or not whole.

@@ -50,6 +50,9 @@ func (t *tally) host(s *katprep.State) {
 		}
 		t.pairs[e.ID]++
 	}
+	if !s.Knows(katprep.AspectErrata) {
+		c.ErrataUnknown++
+	}
 	c.Updates += len(s.Updates)
 	switch s.Reboot.Need {
 	case katprep.Needed:

@@ -74,6 +74,10 @@ func (c *logCmd) entry(a *app, tb *term.Table, arc *archive.Archive, commit arch
 	if s.Phase != "" {
 		run = string(s.Phase) + " " + run
 	}
-	tb.Row(commit.ID.Short(), s.Finished.Format("2006-01-02 15:04"), s.Counts.Hosts, s.Counts.HostErrata, s.Counts.Updates, s.Counts.RebootNeeded, gaps, run)
+	errata := fmt.Sprint(s.Counts.HostErrata)
+	if s.Counts.ErrataUnknown >= s.Counts.Hosts {
+		errata = "?"
+	}
+	tb.Row(commit.ID.Short(), s.Finished.Format("2006-01-02 15:04"), s.Counts.Hosts, errata, s.Counts.Updates, s.Counts.RebootNeeded, gaps, run)
 	return nil
 }

@@ -162,15 +162,32 @@ func (a *app) sayTaken(s katprep.Snapshot, id katprep.CommitID) error {
 	return gapError(s)
 }
 
-// snapshotLine sums a snapshot up in one line.
+// snapshotLine sums a snapshot up in one line. Hosts of which no errata are
+// known (Debian without a feed) are not counted as having none.
 func snapshotLine(s katprep.Snapshot) string {
 	c := s.Counts
-	line := fmt.Sprintf("%d hosts, %d errata pending on them (%d different), %d package updates, %d need a reboot",
-		c.Hosts, c.HostErrata, c.Errata, c.Updates, c.RebootNeeded)
+	line := plural(c.Hosts, "host", "hosts")
+	if c.ErrataUnknown < c.Hosts {
+		line += fmt.Sprintf(", %s pending (%d different)", plural(c.HostErrata, "erratum", "errata"), c.Errata)
+	}
+	line += fmt.Sprintf(", %s pending", plural(c.Updates, "package update", "package updates"))
+	if c.RebootNeeded > 0 || c.RebootUnknown < c.Hosts {
+		line += fmt.Sprintf(", %d to be rebooted", c.RebootNeeded)
+	}
+	if c.ErrataUnknown > 0 {
+		line += fmt.Sprintf(", errata unknown on %d", c.ErrataUnknown)
+	}
 	if n := c.Incomplete + c.Failed; n > 0 {
 		line += fmt.Sprintf(", %d not or not wholly collected", n)
 	}
 	return line
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func problemText(ps []katprep.Problem) string {

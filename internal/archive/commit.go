@@ -88,8 +88,7 @@ func snapshotMessage(s katprep.Snapshot) message {
 	if s.Run != "" {
 		m.subject += strings.TrimRight(" "+string(s.Phase), " ") + " " + string(s.Run)
 	}
-	m.subject += ": " + count(s.Counts.Hosts, "host", "hosts") + ", " +
-		count(s.Counts.Errata, "erratum", "errata") + " pending"
+	m.subject += ": " + count(s.Counts.Hosts, "host", "hosts") + ", " + pendingText(s.Counts)
 	if s.Counts.Failed > 0 {
 		m.subject += fmt.Sprintf(", %d unknown", s.Counts.Failed)
 	}
@@ -108,6 +107,18 @@ func snapshotMessage(s katprep.Snapshot) message {
 	m.add(trailerFailed, strconv.Itoa(s.Counts.Failed))
 	m.add(trailerVersion, s.Version)
 	return m
+}
+
+// pendingText never says "0 errata" of hosts of which no errata are known.
+func pendingText(c katprep.Counts) string {
+	updates := count(c.Updates, "package update", "package updates") + " pending"
+	switch {
+	case c.ErrataUnknown == 0:
+		return count(c.Errata, "erratum", "errata") + " pending"
+	case c.ErrataUnknown >= c.Hosts:
+		return updates
+	}
+	return fmt.Sprintf("%s and %s (errata unknown on %d)", count(c.Errata, "erratum", "errata"), updates, c.ErrataUnknown)
 }
 
 func count(n int, one, many string) string {
