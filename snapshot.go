@@ -82,7 +82,7 @@ type Counts struct {
 	Failed        int              `json:"failed"`
 	Errata        int              `json:"errata"`                   // different errata that are installable on some host
 	HostErrata    int              `json:"host_errata"`              // pairs of host and installable erratum
-	ErrataUnknown int              `json:"errata_unknown,omitempty"` // hosts of which no errata are known: the numbers do not speak of them
+	ErrataUnknown int              `json:"errata_unknown,omitempty"` // hosts, failed ones left out, of which no errata are known
 	Applicable    int              `json:"applicable"`               // pairs of host and erratum that is applicable, but not installable
 	Pending       map[Severity]int `json:"pending,omitempty"`        // HostErrata by severity, security errata only
 	Updates       int              `json:"updates"`                  // pairs of host and pending package update

@@ -50,7 +50,7 @@ func (t *tally) host(s *katprep.State) {
 		}
 		t.pairs[e.ID]++
 	}
-	if !s.Knows(katprep.AspectErrata) {
+	if s.Status != katprep.Failed && !s.Knows(katprep.AspectErrata) {
 		c.ErrataUnknown++
 	}
 	c.Updates += len(s.Updates)

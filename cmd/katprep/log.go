@@ -75,7 +75,7 @@ func (c *logCmd) entry(a *app, tb *term.Table, arc *archive.Archive, commit arch
 		run = string(s.Phase) + " " + run
 	}
 	errata := fmt.Sprint(s.Counts.HostErrata)
-	if s.Counts.ErrataUnknown >= s.Counts.Hosts {
+	if s.Counts.ErrataUnknown >= s.Counts.Hosts-s.Counts.Failed {
 		errata = "?"
 	}
 	tb.Row(commit.ID.Short(), s.Finished.Format("2006-01-02 15:04"), s.Counts.Hosts, errata, s.Counts.Updates, s.Counts.RebootNeeded, gaps, run)

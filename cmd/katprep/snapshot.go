@@ -167,7 +167,7 @@ func (a *app) sayTaken(s katprep.Snapshot, id katprep.CommitID) error {
 func snapshotLine(s katprep.Snapshot) string {
 	c := s.Counts
 	line := plural(c.Hosts, "host", "hosts")
-	if c.ErrataUnknown < c.Hosts {
+	if c.ErrataUnknown < c.Hosts-c.Failed {
 		line += fmt.Sprintf(", %s pending (%d different)", plural(c.HostErrata, "erratum", "errata"), c.Errata)
 	}
 	line += fmt.Sprintf(", %s pending", plural(c.Updates, "package update", "package updates"))

@@ -115,7 +115,7 @@ func pendingText(c katprep.Counts) string {
 	switch {
 	case c.ErrataUnknown == 0:
 		return count(c.Errata, "erratum", "errata") + " pending"
-	case c.ErrataUnknown >= c.Hosts:
+	case c.ErrataUnknown >= c.Hosts-c.Failed:
 		return updates
 	}
 	return fmt.Sprintf("%s and %s (errata unknown on %d)", count(c.Errata, "erratum", "errata"), updates, c.ErrataUnknown)
