@@ -59,24 +59,23 @@ type Feature string
 
 // The features.
 const (
-	Include            Feature = "parameters in the list of hosts"
-	Thin               Feature = "thin lists"
-	HostDebs           Feature = "packages of Debian hosts"
-	HostTraces         Feature = "traces"
-	BulkErrata         Feature = "errata of many hosts"
-	Applicable         Feature = "applicable errata of one host"
-	Upgradable         Feature = "versions on offer"
-	UpgradableDebs     Feature = "versions on offer for Debian hosts"
-	JobCancel          Feature = "cancelling a job"
-	Sorted             Feature = "sorted lists of content"
-	Agent              Feature = "katello-agent"
-	ParameterTypes     Feature = "typed parameters"
-	PowerState         Feature = "power state"
-	CurrentPermissions Feature = "own permissions"
-	Reports            Feature = "report templates"
-	ReportFormats      Feature = "report formats"
-	JobTimeout         Feature = "timeout of a job"
-	JobHostStatus      Feature = "status of a job's hosts"
+	Include        Feature = "parameters in the list of hosts"
+	Thin           Feature = "thin lists"
+	HostDebs       Feature = "packages of Debian hosts"
+	HostTraces     Feature = "traces"
+	BulkErrata     Feature = "errata of many hosts"
+	Applicable     Feature = "applicable errata of one host"
+	Upgradable     Feature = "versions on offer"
+	UpgradableDebs Feature = "versions on offer for Debian hosts"
+	JobCancel      Feature = "cancelling a job"
+	Sorted         Feature = "sorted lists of content"
+	Agent          Feature = "katello-agent"
+	ParameterTypes Feature = "typed parameters"
+	PowerState     Feature = "power state"
+	Reports        Feature = "report templates"
+	ReportFormats  Feature = "report formats"
+	JobTimeout     Feature = "timeout of a job"
+	JobHostStatus  Feature = "status of a job's hosts"
 )
 
 // An era is when a feature came (or, with until, went): the versions of
@@ -87,24 +86,23 @@ type era struct {
 }
 
 var eras = map[Feature]era{
-	Include:            {foreman: []int{1, 14}},
-	Thin:               {foreman: []int{1, 16}},
-	HostDebs:           {katello: []int{3, 15}},
-	HostTraces:         {katello: []int{3, 8}},
-	BulkErrata:         {katello: []int{3, 5}},
-	Applicable:         {katello: []int{4, 3}},
-	Upgradable:         {katello: []int{4, 7}},
-	UpgradableDebs:     {katello: []int{4, 14}},
-	JobCancel:          {foreman: []int{1, 16}},
-	Sorted:             {katello: []int{3, 10}},
-	Agent:              {katello: []int{4, 10}, until: true},
-	ParameterTypes:     {foreman: []int{1, 24}},
-	PowerState:         {foreman: []int{1, 22}},
-	CurrentPermissions: {foreman: []int{3, 11}},
-	Reports:            {foreman: []int{1, 20}},
-	ReportFormats:      {foreman: []int{1, 24}},
-	JobTimeout:         {foreman: []int{1, 20}},
-	JobHostStatus:      {foreman: []int{2, 1}},
+	Include:        {foreman: []int{1, 14}},
+	Thin:           {foreman: []int{1, 16}},
+	HostDebs:       {katello: []int{3, 15}},
+	HostTraces:     {katello: []int{3, 8}},
+	BulkErrata:     {katello: []int{3, 5}},
+	Applicable:     {katello: []int{4, 3}},
+	Upgradable:     {katello: []int{4, 7}},
+	UpgradableDebs: {katello: []int{4, 14}},
+	JobCancel:      {foreman: []int{1, 16}},
+	Sorted:         {katello: []int{3, 10}},
+	Agent:          {katello: []int{4, 10}, until: true},
+	ParameterTypes: {foreman: []int{1, 24}},
+	PowerState:     {foreman: []int{1, 22}},
+	Reports:        {foreman: []int{1, 20}},
+	ReportFormats:  {foreman: []int{1, 24}},
+	JobTimeout:     {foreman: []int{1, 20}},
+	JobHostStatus:  {foreman: []int{2, 1}},
 }
 
 // A Server is what is known of the server: versions and plugins.

@@ -51,21 +51,20 @@ func bulk(path string) *Call {
 
 // What Foreman itself answers.
 var (
-	callStatus      = get("/api/status", "")
-	callPlugins     = get("/api/plugins", "", "page", "per_page").hidden("page", "per_page")
-	callPermissions = get("/api/permissions/current_permissions", "").since(CurrentPermissions)
-	callHosts       = get("/api/hosts", "", params("include", "thin", "organization_id", "location_id")...).guard(Include, "include").guard(Thin, "thin")
-	callHost        = get("/api/hosts/:id", "")
-	callFacts       = get("/api/fact_values", "", params()...)
-	callHostFacts   = get("/api/hosts/:host_id/facts", "", params()...)
-	callOrgs        = get("/api/organizations", "", params()...)
-	callLocs        = get("/api/locations", "", params()...)
-	callGroups      = get("/api/hostgroups", "", params()...)
-	callUsers       = get("/api/users", "", params()...)
-	callUserGroups  = get("/api/usergroups", "", params()...)
-	callSettings    = get("/api/settings", "", params()...)
-	callPower       = put("/api/hosts/:id/power", "", "power_action")
-	callPowerState  = get("/api/hosts/:id/power", "").since(PowerState)
+	callStatus     = get("/api/status", "")
+	callPlugins    = get("/api/plugins", "", "page", "per_page").hidden("page", "per_page")
+	callHosts      = get("/api/hosts", "", params("include", "thin", "organization_id", "location_id")...).guard(Include, "include").guard(Thin, "thin")
+	callHost       = get("/api/hosts/:id", "")
+	callFacts      = get("/api/fact_values", "", params()...)
+	callHostFacts  = get("/api/hosts/:host_id/facts", "", params()...)
+	callOrgs       = get("/api/organizations", "", params()...)
+	callLocs       = get("/api/locations", "", params()...)
+	callGroups     = get("/api/hostgroups", "", params()...)
+	callUsers      = get("/api/users", "", params()...)
+	callUserGroups = get("/api/usergroups", "", params()...)
+	callSettings   = get("/api/settings", "", params()...)
+	callPower      = put("/api/hosts/:id/power", "", "power_action")
+	callPowerState = get("/api/hosts/:id/power", "").since(PowerState)
 
 	callParams      = get("/api/hosts/:host_id/parameters", "", params()...)
 	callCreateParam = post("/api/hosts/:host_id/parameters", "", "parameter", "parameter.name", "parameter.value", "parameter.parameter_type").guard(ParameterTypes, "parameter.parameter_type")
@@ -115,7 +114,7 @@ var (
 // Calls lists every request that the client can send.
 func Calls() []Call {
 	all := []*Call{
-		callStatus, callPlugins, callPermissions, callHosts, callHost, callFacts, callHostFacts, callOrgs, callLocs, callGroups, callUsers, callUserGroups, callSettings,
+		callStatus, callPlugins, callHosts, callHost, callFacts, callHostFacts, callOrgs, callLocs, callGroups, callUsers, callUserGroups, callSettings,
 		callPower, callPowerState, callParams, callCreateParam, callUpdateParam, callDeleteParam, callReports, callGenerateReport,
 		callHostErrata, callPackages, callDebs, callTraces, callInstallable, callApplicable, callErrata, callViews, callEnvironments,
 		callCollections, callAgentErrata, callAgentPackages,
