@@ -170,7 +170,9 @@ func snapshotLine(s katprep.Snapshot) string {
 	if c.ErrataUnknown < c.Hosts-c.Failed {
 		line += fmt.Sprintf(", %s pending (%d different)", plural(c.HostErrata, "erratum", "errata"), c.Errata)
 	}
-	line += fmt.Sprintf(", %s pending", plural(c.Updates, "package update", "package updates"))
+	if c.Updates > 0 || c.ErrataUnknown >= c.Hosts-c.Failed {
+		line += fmt.Sprintf(", %s pending", plural(c.Updates, "package update", "package updates"))
+	}
 	if c.RebootNeeded > 0 || c.RebootUnknown < c.Hosts {
 		line += fmt.Sprintf(", %d to be rebooted", c.RebootNeeded)
 	}

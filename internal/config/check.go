@@ -14,7 +14,7 @@ import (
 
 // The types of systems that a configuration may name.
 var (
-	SourceTypes     = []string{"direct", "foreman", "legacy", "ssh"}
+	SourceTypes     = []string{"direct", "foreman", "ssh"}
 	MonitoringTypes = []string{"alertmanager", "icinga1", "icinga2", "livestatus", "nagios", "thruk", "zabbix"}
 	HypervisorTypes = []string{"hyperv", "libvirt", "proxmox", "vsphere", "xapi"}
 )
@@ -88,10 +88,6 @@ func (k *checker) source(path []any, s *Source, names map[string]bool) {
 	case "ssh":
 		if s.Inventory == "" && len(s.Hosts) == 0 {
 			k.say(path, "source %q of type ssh needs inventory or hosts", s.Name)
-		}
-	case "legacy":
-		if len(s.Files) == 0 {
-			k.say(path, "source %q of type legacy needs files", s.Name)
 		}
 	}
 	if s.Concurrency < 0 || s.Concurrency > 1000 {

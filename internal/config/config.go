@@ -37,7 +37,7 @@ type Sign struct {
 // Source is a system that knows hosts.
 type Source struct {
 	Name       string `yaml:"name"`
-	Type       string `yaml:"type"` // foreman, direct, ssh, legacy
+	Type       string `yaml:"type"` // foreman, direct, ssh
 	URL        string `yaml:"url"`
 	CAFile     string `yaml:"ca_file"`
 	ServerName string `yaml:"server_name"`
@@ -66,9 +66,6 @@ type Source struct {
 	ProxyJump    string   `yaml:"proxy_jump"`
 	Feeds        []string `yaml:"feeds"`   // offline advisory feeds
 	Refresh      bool     `yaml:"refresh"` // refresh repository metadata first
-
-	// Files of the predecessor.
-	Files []string `yaml:"files"`
 }
 
 // System is a monitoring system or a hypervisor.
