@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/format/config"
@@ -38,6 +39,8 @@ type Archive struct {
 	refs  refs.Dir
 	store *pack.Store
 	opts  Options
+
+	decoders sync.Pool // of *canon.Decoder, which remember texts
 }
 
 // Options say in whose name commits are made. The zero value is good for

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/internal/archive/canon"
 	"github.com/stdevel/katprep/internal/archive/pack"
 )
 
@@ -48,8 +49,13 @@ func (a *Archive) readBatch(ctx context.Context, part []located) []reading {
 	share := (len(order) + workers - 1) / workers
 	for mine := range slices.Chunk(order, max(1, share)) {
 		wg.Go(func() {
+			d, _ := a.decoders.Get().(*canon.Decoder)
+			if d == nil {
+				d = &canon.Decoder{}
+			}
+			defer a.decoders.Put(d)
 			for _, i := range mine {
-				out[i].state, out[i].err = a.state(ctx, part[i].hash, part[i].path)
+				out[i].state, out[i].err = a.stateBy(ctx, d, part[i].hash, part[i].path)
 			}
 		})
 	}

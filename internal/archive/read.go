@@ -185,16 +185,16 @@ func (a *Archive) hostDir(ctx context.Context, commit object.Hash, name string) 
 
 // state reads one host's file.
 func (a *Archive) state(ctx context.Context, h object.Hash, path string) (*katprep.State, error) {
+	return a.stateBy(ctx, &canon.Decoder{}, h, path)
+}
+
+func (a *Archive) stateBy(ctx context.Context, d *canon.Decoder, h object.Hash, path string) (*katprep.State, error) {
 	data, err := a.read(ctx, h, object.BlobKind)
 	if err != nil {
 		return nil, err
 	}
-	return decodeState(data, path)
-}
-
-func decodeState(data []byte, path string) (*katprep.State, error) {
 	s := &katprep.State{}
-	if err := canon.DecodeState(data, s); err != nil {
+	if err := d.State(data, s); err != nil {
 		return nil, katprep.Errorf(katprep.Corrupt, "%s: %w", path, err)
 	}
 	return s, nil

@@ -161,8 +161,10 @@ func harmless(out, in []byte) []byte {
 	return out
 }
 
+// obeyed also holds for U+FFFD, which stands for bytes that were no text and
+// is thus always written in one way.
 func obeyed(r rune) bool {
-	return r >= 0x7f && r <= 0x9f || r >= 0x200e && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+	return r == 0xfffd || r >= 0x7f && r <= 0x9f || r >= 0x200e && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
 
 func appendEscape(out []byte, r rune) []byte {

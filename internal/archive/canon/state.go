@@ -2,20 +2,23 @@ package canon
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stdevel/katprep"
 )
 
-// Normalize sorts the lists of a state, puts its times into UTC and its
-// identity into valid UTF-8: what the canonical form promises, whatever a
-// collector delivers. The caller's lists are not changed.
+// Normalize sorts the lists of a state, puts its times into UTC and what
+// identifies and sorts its items into valid UTF-8: what the canonical form
+// promises, whatever a collector delivers. The caller's lists are not changed.
 func Normalize(s *katprep.State) {
-	s.Name = strings.ToValidUTF8(s.Name, "\ufffd")
-	s.ID = strings.ToValidUTF8(s.ID, "\ufffd")
-	s.Source = strings.ToValidUTF8(s.Source, "\ufffd")
+	for _, t := range []*string{&s.Name, &s.ID, &s.Source} {
+		*t = strings.ToValidUTF8(*t, "\ufffd")
+	}
+	repair(s)
 	s.Aspects = sorted(s.Aspects, cmp.Compare[katprep.Aspect])
 	s.Parameters = sorted(s.Parameters, func(a, b katprep.Parameter) int { return cmp.Compare(a.Name, b.Name) })
 	s.Repositories = sorted(s.Repositories, func(a, b katprep.Repository) int { return cmp.Compare(a.ID, b.ID) })
@@ -29,7 +32,82 @@ func Normalize(s *katprep.State) {
 	s.Packages = sorted(s.Packages, katprep.ComparePackages)
 	s.Reboot.Reasons = sorted(s.Reboot.Reasons, cmp.Compare[string])
 	s.Facts.Collections = sorted(s.Facts.Collections, cmp.Compare[string])
-	normalizeTimes(s)
+}
+
+// repair puts the items of lists in order; of what is in order already it
+// copies nothing.
+func repair(s *katprep.State) {
+	s.Aspects = repaired(s.Aspects, func(a *katprep.Aspect) bool { return text(a) })
+	s.Parameters = repaired(s.Parameters, func(p *katprep.Parameter) bool { return text(&p.Name) })
+	s.Repositories = repaired(s.Repositories, func(r *katprep.Repository) bool { return all(text(&r.ID), clock(&r.Refreshed)) })
+	s.Errata = repaired(s.Errata, func(e *katprep.HostErratum) bool { return text(&e.ID) })
+	s.Updates = repaired(s.Updates, func(u *katprep.Update) bool { return all(text(&u.Name), text(&u.Arch), text(&u.To)) })
+	s.Processes = repaired(s.Processes, func(p *katprep.Process) bool { return all(text(&p.Name), text(&p.Unit)) })
+	s.Packages = repaired(s.Packages, func(p *katprep.Package) bool {
+		return all(text(&p.Name), text(&p.Arch), text(&p.EVR), clock(&p.Installed))
+	})
+	s.Reboot.Reasons = repaired(s.Reboot.Reasons, text[string])
+	s.Facts.Collections = repaired(s.Facts.Collections, text[string])
+	clock(&s.Boot.Time)
+	for k := range s.Facts.Extra {
+		if !utf8.ValidString(k) {
+			s.Facts.Extra = repairedMap(s.Facts.Extra)
+			break
+		}
+	}
+}
+
+// repaired returns the list with fix done to its items. fix reports whether
+// there was nothing to do.
+func repaired[T any](list []T, fix func(*T) bool) []T {
+	for i := range list {
+		v := list[i]
+		if fix(&v) {
+			continue
+		}
+		list = slices.Clone(list)
+		for ; i < len(list); i++ {
+			fix(&list[i])
+		}
+		break
+	}
+	return list
+}
+
+func repairedMap(m map[string]string) map[string]string {
+	out := make(map[string]string, len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) { // of two keys that become one, always the same wins
+		out[strings.ToValidUTF8(k, "\ufffd")] = m[k]
+	}
+	return out
+}
+
+func all(ok ...bool) bool { return !slices.Contains(ok, false) }
+
+// text makes valid UTF-8 and reports whether it was that.
+func text[T ~string](s *T) bool {
+	if utf8.ValidString(string(*s)) {
+		return true
+	}
+	*s = T(strings.ToValidUTF8(string(*s), "\ufffd"))
+	return false
+}
+
+// clock puts a time into UTC and reports whether it was. What JSON cannot
+// say becomes the zero time, instead of failing a whole snapshot for a
+// package from the year 20000.
+func clock(t *time.Time) bool {
+	if t.Location() == time.UTC && t.Year() >= 0 && t.Year() <= 9999 {
+		return true
+	}
+	if t.IsZero() {
+		*t = time.Time{}
+		return false
+	}
+	if *t = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
+		*t = time.Time{}
+	}
+	return false
 }
 
 func sorted[T any](list []T, compare func(a, b T) int) []T {
@@ -40,43 +118,3 @@ func sorted[T any](list []T, compare func(a, b T) int) []T {
 	slices.SortStableFunc(list, compare)
 	return list
 }
-
-func normalizeTimes(s *katprep.State) {
-	s.Boot.Time = utc(s.Boot.Time)
-	for i := range s.Packages {
-		if t := s.Packages[i].Installed; t != utc(t) {
-			s.Packages = slices.Clone(s.Packages)
-			for j := range s.Packages {
-				s.Packages[j].Installed = utc(s.Packages[j].Installed)
-			}
-			break
-		}
-	}
-	for i := range s.Repositories {
-		if t := s.Repositories[i].Refreshed; t != utc(t) {
-			s.Repositories = slices.Clone(s.Repositories)
-			for j := range s.Repositories {
-				s.Repositories[j].Refreshed = utc(s.Repositories[j].Refreshed)
-			}
-			break
-		}
-	}
-}
-
-// utc drops what JSON cannot say, instead of failing a whole snapshot for a
-// package from the year 20000.
-func utc(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	if t = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
-		return time.Time{}
-	}
-	return t
-}
-
-// EncodeState returns a normalized state in canonical form.
-func EncodeState(s *katprep.State) ([]byte, error) { return Encode(s) }
-
-// DecodeState reads a state in any JSON form.
-func DecodeState(data []byte, s *katprep.State) error { return Decode(data, s) }

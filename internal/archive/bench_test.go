@@ -1,0 +1,289 @@
+package archive
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/internal/archive/canon"
+	"github.com/stdevel/katprep/internal/archive/names"
+	"github.com/stdevel/katprep/internal/peers"
+)
+
+// These benchmarks measure against Git itself, in the same run. They write a
+// landscape of benchHosts hosts; KATPREP_BENCH_HOSTS changes the number.
+func benchHosts(b *testing.B) int {
+	n, err := strconv.Atoi(os.Getenv("KATPREP_BENCH_HOSTS"))
+	if err != nil {
+		n = 10000
+	}
+	b.Logf("%d hosts", n)
+	return n
+}
+
+const churn = 5 // percent of hosts patched a day
+
+// Benchmarks that must know their peak memory run in processes of their own:
+// the test binary, told by this variable what to do.
+const childJob = "KATPREP_TEST_JOB"
+
+// job runs a job of benchChild in another process and returns its time, its
+// processor time and its peak memory in MB.
+func job(b *testing.B, path, what string) (took, cpu time.Duration, peak float64) {
+	b.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := exec.CommandContext(b.Context(), exe)
+	c.Env = append(os.Environ(), childPath+"="+path, childJob+"="+what)
+	c.Stderr = os.Stderr
+	out, err := c.Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	var ms, kb int64
+	if _, err := fmt.Sscan(string(out), &ms, &kb); err != nil {
+		b.Fatalf("%q: %v", out, err)
+	}
+	cpu = c.ProcessState.UserTime() + c.ProcessState.SystemTime()
+	return time.Duration(ms) * time.Millisecond, cpu, float64(kb) / 1024
+}
+
+// benchChild does one job: "write HOSTS DAY", "compare", "all", "history NAME".
+func benchChild(path, what string) error {
+	begin := time.Now()
+	a, err := Open(path, Options{})
+	if err != nil {
+		return err
+	}
+	f := strings.Fields(what)
+	ctx := context.Background()
+	switch f[0] {
+	case "write":
+		hosts, _ := strconv.Atoi(f[1])
+		day, _ := strconv.Atoi(f[2])
+		err = writeDay(ctx, a, newLandscape(hosts), day)
+	case "compare":
+		err = compareLast(ctx, a)
+	case "all":
+		for _, err = range a.States(ctx, must(a.Resolve(ctx, "latest"))) {
+			if err != nil {
+				break
+			}
+		}
+	case "history":
+		for _, err = range a.History(ctx, "", f[1]) {
+			if err != nil {
+				break
+			}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Println(time.Since(begin).Milliseconds(), peakKB())
+	return nil
+}
+
+func must(c katprep.CommitID, err error) katprep.CommitID {
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+func writeDay(ctx context.Context, a *Archive, l *landscape, day int) error {
+	w, err := a.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	for i := range l.hosts {
+		if err := w.Put(ctx, l.host(i, day, churn)); err != nil {
+			return err
+		}
+	}
+	_, err = w.Commit(ctx, katprep.Snapshot{Version: strconv.Itoa(day)})
+	return err
+}
+
+func compareLast(ctx context.Context, a *Archive) error {
+	c, err := a.Compare(ctx, must(a.Resolve(ctx, "latest~1")), must(a.Resolve(ctx, "latest")))
+	if err != nil {
+		return err
+	}
+	n := 0
+	for p, err := range c.Pairs(ctx) {
+		if err != nil || p.Before == nil || p.After == nil {
+			return fmt.Errorf("pair %s: %v", p.Path, err)
+		}
+		n++
+	}
+	if n == 0 || c.Same == 0 {
+		return fmt.Errorf("%d hosts differ, %d are the same", n, c.Same)
+	}
+	return nil
+}
+
+// peakKB returns the highest resident memory of this process so far.
+func peakKB() int {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, _ := strconv.Atoi(strings.Fields(rest)[0])
+			return n
+		}
+	}
+	return 0
+}
+
+// BenchmarkSnapshot writes two days and says the ratio to git fast-import,
+// which gets the same files: ready made, hosts of one role together, the
+// order that suits it best.
+func BenchmarkSnapshot(b *testing.B) {
+	peers.Need(b, "git")
+	hosts := benchHosts(b)
+	dir := b.TempDir()
+	l := newLandscape(hosts)
+	fast := filepath.Join(dir, "fast.git")
+	git(b, dir, "init", "-q", "--bare", fast)
+	var gitTook [2]time.Duration
+	for day := range 2 {
+		stream := filepath.Join(dir, "stream")
+		fastImportStream(b, l, stream, day)
+		f, err := os.Open(stream)
+		if err != nil {
+			b.Fatal(err)
+		}
+		c := exec.CommandContext(b.Context(), "git", "-C", fast, "fast-import", "--quiet", "--force")
+		c.Stdin = f
+		begin := time.Now()
+		if out, err := c.CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
+		gitTook[day] = time.Since(begin)
+		f.Close()
+		os.Remove(stream)
+	}
+	for b.Loop() {
+		path := filepath.Join(b.TempDir(), "a.git")
+		if err := Init(path); err != nil {
+			b.Fatal(err)
+		}
+		full, cpu, peak := job(b, path, fmt.Sprintf("write %d 0", hosts))
+		second, cpu2, peak2 := job(b, path, fmt.Sprintf("write %d 1", hosts))
+		b.Logf("full: %v (%v of processor, %.0f MB), fast-import %v: ratio %.2f; size %s, fast-import %s",
+			full, cpu, peak, gitTook[0], full.Seconds()/gitTook[0].Seconds(), size(b, path), size(b, fast))
+		b.Logf("%d %% changed: %v (%v of processor, %.0f MB), fast-import %v: ratio %.2f",
+			churn, second, cpu2, peak2, gitTook[1], second.Seconds()/gitTook[1].Seconds())
+		b.ReportMetric(full.Seconds()/gitTook[0].Seconds(), "full/fast-import")
+		b.ReportMetric(second.Seconds()/gitTook[1].Seconds(), "second/fast-import")
+		b.ReportMetric(max(peak, peak2), "peak-MB")
+	}
+}
+
+func size(b *testing.B, path string) string {
+	var sum int64
+	err := filepath.Walk(path, func(_ string, st os.FileInfo, err error) error {
+		if err == nil && !st.IsDir() {
+			sum += st.Size()
+		}
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return fmt.Sprintf("%d MB", sum>>20)
+}
+
+func fastImportStream(b *testing.B, l *landscape, path string, day int) {
+	b.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	out := bufio.NewWriterSize(f, 1<<20)
+	fmt.Fprintf(out, "commit refs/heads/main\ncommitter x <x> %d +0000\ndata 0\n", 1800000000+day)
+	if day > 0 {
+		fmt.Fprintf(out, "from refs/heads/main^0\n")
+	}
+	order := make([]int, l.hosts)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(x, y int) int { return l.role(x) - l.role(y) })
+	for _, i := range order {
+		s := l.host(i, day, churn)
+		text, err := canon.EncodeState(&s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		fmt.Fprintf(out, "M 100644 inline %s\ndata %d\n%s\n", names.Host(s.Name), len(text), text)
+	}
+	if err := out.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkCompare reads what differs between two snapshots, in a process of
+// its own.
+func BenchmarkCompare(b *testing.B) {
+	hosts := benchHosts(b)
+	path := filepath.Join(b.TempDir(), "a.git")
+	if err := Init(path); err != nil {
+		b.Fatal(err)
+	}
+	for day := range 2 {
+		job(b, path, fmt.Sprintf("write %d %d", hosts, day))
+	}
+	for b.Loop() {
+		took, cpu, peak := job(b, path, "compare")
+		b.Logf("compare: %v, %v of processor, %.0f MB", took, cpu, peak)
+		allTook, allCPU, allPeak := job(b, path, "all")
+		b.Logf("read all hosts: %v, %v of processor, %.0f MB", allTook, allCPU, allPeak)
+		b.ReportMetric(cpu.Seconds(), "cpu-s")
+		b.ReportMetric(peak, "peak-MB")
+	}
+}
+
+// BenchmarkHistory follows one host over 365 snapshots of 500 hosts, against
+// git log.
+func BenchmarkHistory(b *testing.B) {
+	peers.Need(b, "git")
+	path := filepath.Join(b.TempDir(), "a.git")
+	if err := Init(path); err != nil {
+		b.Fatal(err)
+	}
+	a := open(b, path)
+	l := newLandscape(500)
+	for day := range 365 {
+		if err := writeDay(b.Context(), a, l, day); err != nil {
+			b.Fatal(err)
+		}
+	}
+	s := l.host(123, 0, 0)
+	for b.Loop() {
+		begin := time.Now()
+		lines := strings.Count(git(b, path, "log", "--format=%H", "--", names.Host(s.Name)), "\n")
+		gitTook := time.Since(begin)
+		took, _, peak := job(b, path, "history "+s.Name)
+		b.Logf("history of %d versions: %v (%.0f MB), git log %v: ratio %.1f", lines, took, peak, gitTook, took.Seconds()/gitTook.Seconds())
+		b.ReportMetric(took.Seconds()/gitTook.Seconds(), "history/git-log")
+	}
+}

@@ -1,0 +1,182 @@
+package canon
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stdevel/katprep"
+)
+
+// random fills a value with anything its type can hold, empty things
+// included.
+func random(r *rand.Rand, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(randomText(r))
+	case reflect.Bool:
+		v.SetBool(r.IntN(2) == 0)
+	case reflect.Slice:
+		n := r.IntN(4)
+		if n == 0 {
+			return
+		}
+		v.Set(reflect.MakeSlice(v.Type(), n, n))
+		for i := range n {
+			random(r, v.Index(i))
+		}
+	case reflect.Map:
+		n := r.IntN(4)
+		if n == 0 {
+			return
+		}
+		v.Set(reflect.MakeMap(v.Type()))
+		for range n {
+			v.SetMapIndex(reflect.ValueOf(randomText(r)), reflect.ValueOf(randomText(r)))
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			if r.IntN(3) > 0 {
+				v.Set(reflect.ValueOf(time.Unix(r.Int64N(4e9), r.Int64N(2)*r.Int64N(1e9)).UTC()))
+			}
+			return
+		}
+		for i := range v.NumField() {
+			random(r, v.Field(i))
+		}
+	default:
+		panic("no random value of " + v.Type().String())
+	}
+}
+
+func randomText(r *rand.Rand) string {
+	texts := []string{"", "a", "web01.example.com", "\"\\/\b\f\n\r\t\x00\x1f\x7f", "é\u2028\u2029\u0085\u009b\u202e\u2066", "\xff\xfe",
+		"<script>&amp;</script>", "日本", "\U0001f600", "{\"name\":1}", fmt.Sprint(r.IntN(1000))}
+	return texts[r.IntN(len(texts))]
+}
+
+// TestHandwritten holds that the writer and the reader made by hand do what
+// Encode and Decode do.
+func TestHandwritten(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	d := &Decoder{}
+	for range 5000 {
+		var s katprep.State
+		random(r, reflect.ValueOf(&s).Elem())
+		Normalize(&s)
+		agree(t, d, s)
+	}
+	agree(t, d, katprep.State{})
+}
+
+func agree(t *testing.T, d *Decoder, s katprep.State) {
+	t.Helper()
+	want, err := Encode(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := EncodeState(&s)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("got\n%s\n%v, want\n%s", got, err, want)
+	}
+	var wantBack, back katprep.State
+	if err := json.Unmarshal(got, &wantBack); err != nil {
+		t.Fatal(err)
+	}
+	d.in, d.at, d.ok = got, 0, true
+	d.state(&back)
+	if !d.ok {
+		t.Fatalf("the canonical form is not read at byte %d of\n%s", d.at, got)
+	}
+	if err := d.State(got, &back); err != nil || !reflect.DeepEqual(back, wantBack) {
+		t.Fatalf("read\n%+v, %v\nfor\n%+v", back, err, wantBack)
+	}
+	if again, err := EncodeState(&back); err != nil || !bytes.Equal(again, got) {
+		t.Fatalf("written again:\n%s\nfor\n%s", again, got)
+	}
+}
+
+// FuzzDecodeState holds that the reader made by hand agrees with
+// encoding/json on whatever it takes, and fails on what that fails on.
+func FuzzDecodeState(f *testing.F) {
+	s := katprep.State{Host: katprep.Host{Name: "é"}, Facts: katprep.Facts{Extra: map[string]string{"a": "b"}, Collections: []string{"x"}},
+		Packages: []katprep.Package{{Name: "bash", EVR: "1", Installed: time.Unix(1e9, 0).UTC()}}, Updates: []katprep.Update{{CVEs: []string{"c"}}}}
+	text, err := EncodeState(&s)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	for _, s := range []string{`{}`, `null`, `{"name":null}`, `{"Name":"x"}`, `{"name":"a","name":"b"}`, `{"aspects":[]}`, `{"boot":{"time":"2026-02-30T00:00:00Z"}}`,
+		`{"boot":{"time":"2026-01-01T00:00:00+01:00"}}`, `{"facts":{"extra":{"a":"1","a":"2"}}}`, `{"name":"a"} x`, `{"name":"\ud800"}`, `{"kernel":{}}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var want, got katprep.State
+		wantErr := json.Unmarshal(in, &want)
+		gotErr := DecodeState(in, &got)
+		if (wantErr == nil) != (gotErr == nil) {
+			t.Fatalf("%v, encoding/json says %v", gotErr, wantErr)
+		}
+		if wantErr == nil && !reflect.DeepEqual(got, want) {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+	})
+}
+
+func TestNormalize(t *testing.T) {
+	cet := time.FixedZone("CET", 3600)
+	list := []katprep.Package{{Name: "b", Installed: time.Date(2026, 1, 1, 1, 0, 0, 0, cet)}, {Name: "a", Installed: time.Date(30000, 1, 1, 0, 0, 0, 0, time.UTC)}}
+	s := katprep.State{Packages: list, Boot: katprep.Boot{Time: time.Date(2026, 1, 1, 1, 0, 0, 0, cet)}}
+	s.Name = "a\xffb"
+	Normalize(&s)
+	if s.Packages[0].Name != "a" || !s.Packages[0].Installed.IsZero() || s.Packages[1].Installed != time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) {
+		t.Errorf("packages %+v", s.Packages)
+	}
+	if list[0].Name != "b" || list[0].Installed.Location() != cet {
+		t.Error("the caller's list was changed")
+	}
+	if s.Boot.Time.Location() != time.UTC || s.Name != "a\ufffdb" {
+		t.Errorf("state %+v", s)
+	}
+}
+
+func benchState() katprep.State {
+	s := katprep.State{Host: katprep.Host{HostID: katprep.HostID{Source: "sat", ID: "1"}, Name: "web01.example.com"}, Format: katprep.RPM}
+	for i := range 400 {
+		s.Packages = append(s.Packages, katprep.Package{Name: fmt.Sprintf("package-%03d-libs", i), EVR: "1.2.3-45.el9_4.2", Arch: "x86_64",
+			Source: fmt.Sprintf("package-%03d-1.2.3-45.el9_4.2.src.rpm", i), Vendor: "Red Hat, Inc.", Installed: time.Unix(1.7e9+int64(i), 0).UTC()})
+	}
+	return s
+}
+
+func BenchmarkEncodeState(b *testing.B) {
+	s := benchState()
+	for b.Loop() {
+		out, err := EncodeState(&s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.SetBytes(int64(len(out)))
+	}
+	b.ReportAllocs()
+}
+
+func BenchmarkDecodeState(b *testing.B) {
+	s := benchState()
+	text, err := EncodeState(&s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	d := &Decoder{}
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := d.State(text, &s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
