@@ -1,0 +1,342 @@
+package vm
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/act"
+)
+
+// Limits bound what a keeper asks of a hypervisor. Zero values are defaults.
+type Limits struct {
+	Creations int           // snapshots made or reverted at once; default 4
+	Removals  int           // removed at once, which costs the hypervisor more; default half of Creations
+	Read      time.Duration // deadline of a question; default 1 min
+	Task      time.Duration // deadline of a snapshot action; default 30 min
+	Graceful  time.Duration // how long a guest may take to shut down; default 5 min
+	Poll      time.Duration // between two looks; default 2 s
+	Fresh     time.Duration // how long the list of VMs is believed; default 1 min
+}
+
+func (l Limits) withDefaults() Limits {
+	l.Creations = cmp.Or(l.Creations, 4)
+	l.Removals = cmp.Or(l.Removals, max(1, l.Creations/2))
+	l.Read = cmp.Or(l.Read, time.Minute)
+	l.Task = cmp.Or(l.Task, 30*time.Minute)
+	l.Graceful = cmp.Or(l.Graceful, 5*time.Minute)
+	l.Poll = cmp.Or(l.Poll, 2*time.Second)
+	l.Fresh = cmp.Or(l.Fresh, time.Minute)
+	return l
+}
+
+// A Keeper keeps the contracts of act's hypervisor interfaces over a driver.
+// It is safe for concurrent use.
+type Keeper struct {
+	d         Driver
+	l         Limits
+	creations chan struct{}
+	removals  chan struct{}
+
+	mu     sync.Mutex
+	list   []VM
+	listed time.Time
+}
+
+// NewKeeper returns a keeper over a driver.
+func NewKeeper(d Driver, l Limits) *Keeper {
+	l = l.withDefaults()
+	return &Keeper{d: d, l: l, creations: make(chan struct{}, l.Creations), removals: make(chan struct{}, l.Removals)}
+}
+
+// slot waits for one of a bounded number of actions.
+func slot(ctx context.Context, slots chan struct{}) (release func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case slots <- struct{}{}:
+		return func() { <-slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// VMs returns the list of VMs, asked again if it is older than allowed.
+func (k *Keeper) VMs(ctx context.Context, fresh bool) (list []VM, asked bool, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	if !fresh && k.list != nil && time.Since(k.listed) < k.l.Fresh {
+		return k.list, false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, k.l.Read)
+	defer cancel()
+	list, err = k.d.List(ctx)
+	if err != nil {
+		return nil, true, fmt.Errorf("list VMs: %w", err)
+	}
+	k.list, k.listed = list, time.Now()
+	return list, true, nil
+}
+
+// Find returns the VM of a target. Before it says that there is none, or
+// several, it asks the hypervisor again.
+func (k *Keeper) Find(ctx context.Context, t act.Target) (VM, error) {
+	list, asked, err := k.VMs(ctx, false)
+	if err != nil {
+		return VM{}, err
+	}
+	v, err := Find(list, t)
+	if err == nil || asked {
+		return v, err
+	}
+	if list, _, err = k.VMs(ctx, true); err != nil {
+		return VM{}, err
+	}
+	return Find(list, t)
+}
+
+// name is what the target's snapshot is called.
+func (k *Keeper) name(m act.Marker) string {
+	if n, ok := k.d.(Namer); ok {
+		return n.SnapshotName(m)
+	}
+	return string(m)
+}
+
+// own returns the snapshots that carry the marker, and one that only has its
+// name.
+func (k *Keeper) own(ctx context.Context, v VM, m act.Marker) (ours []Snapshot, taken bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, k.l.Read)
+	defer cancel()
+	tree, err := k.d.Tree(ctx, v)
+	if err != nil {
+		return nil, false, fmt.Errorf("list the snapshots of VM %q: %w", v.Name, err)
+	}
+	for _, s := range tree {
+		if s.Mark.Marker == m && m != "" {
+			ours = append(ours, s)
+		} else if s.Name == k.name(m) {
+			taken = true
+		}
+	}
+	return ours, taken, nil
+}
+
+// begin checks a target's marker and finds its VM.
+func (k *Keeper) begin(ctx context.Context, t act.Target) (VM, error) {
+	if err := t.Marker.Check(); err != nil {
+		return VM{}, err
+	}
+	return k.Find(ctx, t)
+}
+
+// FindSnapshot keeps the contract of [act.Snapshotter].
+func (k *Keeper) FindSnapshot(ctx context.Context, t act.Target) (act.Ref, bool, error) {
+	v, err := k.begin(ctx, t)
+	if err != nil {
+		return act.Ref{}, false, err
+	}
+	ours, _, err := k.own(ctx, v, t.Marker)
+	if err != nil || len(ours) == 0 {
+		return act.Ref{}, false, err
+	}
+	return ref(v, ours[0]), true, nil
+}
+
+func ref(v VM, s Snapshot) act.Ref {
+	r := act.Ref{ID: s.ID, Data: map[string]string{act.DataQuiesced: yes(s.Quiesced), "vm": v.Name, "vm_id": v.ID, "snapshot": s.Name}}
+	if !s.Created.IsZero() {
+		r.Data[act.DataCreated] = s.Created.UTC().Format(time.RFC3339)
+	}
+	return r
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// CreateSnapshot keeps the contract of [act.Snapshotter].
+func (k *Keeper) CreateSnapshot(ctx context.Context, t act.Target, o act.SnapshotOptions) (act.Ref, error) {
+	ctx, cancel := context.WithTimeout(ctx, k.l.Task)
+	defer cancel()
+	v, err := k.begin(ctx, t)
+	if err != nil {
+		return act.Ref{}, err
+	}
+	release, err := slot(ctx, k.creations)
+	if err != nil {
+		return act.Ref{}, err
+	}
+	defer release()
+	ours, taken, err := k.own(ctx, v, t.Marker)
+	switch {
+	case err != nil:
+		return act.Ref{}, err
+	case len(ours) > 0:
+		return ref(v, ours[0]), nil // made by an earlier attempt
+	case taken:
+		return act.Ref{}, katprep.Errorf(katprep.Conflict, "VM %q has a snapshot %q that is not katprep's", v.Name, k.name(t.Marker)).
+			WithHint("rename or remove that snapshot, or give the run another ID")
+	}
+	warning, err := k.create(ctx, v, t.Marker, o)
+	if err != nil {
+		return act.Ref{}, fmt.Errorf("snapshot VM %q: %w", v.Name, err)
+	}
+	return k.confirm(ctx, v, t.Marker, o, warning)
+}
+
+// create makes the snapshot, without quiescing if that cannot be and need not
+// be.
+func (k *Keeper) create(ctx context.Context, v VM, m act.Marker, o act.SnapshotOptions) (warning string, err error) {
+	if c, ok := k.d.(Checker); ok {
+		if err := c.Check(ctx, v, o); err != nil {
+			return "", err
+		}
+	}
+	power, err := k.d.Power(ctx, v)
+	if err != nil {
+		return "", err
+	}
+	mark := Mark{Marker: m, Running: power == act.PoweredOn}
+	w := Wanted{Name: k.name(m), Description: Describe(mark, o.Description), Mark: mark, Running: mark.Running,
+		Memory: o.Memory && mark.Running, Quiesce: o.Quiesce != act.QuiesceNo && o.Quiesce != "" && mark.Running}
+	err = k.d.Create(ctx, v, w)
+	if errors.Is(err, ErrQuiesce) && o.Quiesce == act.QuiesceTry {
+		warning = "crash-consistent only: " + err.Error()
+		w.Quiesce = false
+		err = k.d.Create(ctx, v, w)
+	}
+	if errors.Is(err, ErrQuiesce) {
+		err = katprep.Errorf(katprep.Conflict, "%w", err).WithHint("start the guest agent or tools, or set quiesce to try")
+	}
+	return warning, err
+}
+
+// confirm asks for the snapshot that was made, and whether it really is as
+// wanted.
+func (k *Keeper) confirm(ctx context.Context, v VM, m act.Marker, o act.SnapshotOptions, warning string) (act.Ref, error) {
+	ours, _, err := k.own(ctx, v, m)
+	if err != nil {
+		return act.Ref{}, err
+	}
+	if len(ours) == 0 {
+		return act.Ref{}, katprep.Errorf(katprep.Internal, "snapshot VM %q: the hypervisor reported success, but does not list the snapshot", v.Name)
+	}
+	s := ours[0]
+	running := s.Mark.Running
+	if running && o.Quiesce == act.QuiesceRequire && !s.Quiesced {
+		if err := k.remove(ctx, v, s, m); err != nil {
+			return act.Ref{}, fmt.Errorf("the snapshot of VM %q is not quiesced as required, and cannot be removed: %w", v.Name, err)
+		}
+		return act.Ref{}, katprep.Errorf(katprep.Conflict, "the hypervisor did not quiesce VM %q; the snapshot was removed", v.Name).
+			WithHint("start the guest agent or tools, or set quiesce to try")
+	}
+	if running && o.Quiesce == act.QuiesceTry && !s.Quiesced && warning == "" {
+		warning = "crash-consistent only: the hypervisor did not quiesce the guest"
+	}
+	r := ref(v, s)
+	if warning != "" {
+		r.Data[act.DataWarning] = warning
+	}
+	return r, nil
+}
+
+// RemoveSnapshot keeps the contract of [act.Snapshotter].
+func (k *Keeper) RemoveSnapshot(ctx context.Context, t act.Target) error {
+	ctx, cancel := context.WithTimeout(ctx, k.l.Task)
+	defer cancel()
+	v, err := k.begin(ctx, t)
+	if err != nil {
+		return err
+	}
+	release, err := slot(ctx, k.removals)
+	if err != nil {
+		return err
+	}
+	defer release()
+	ours, _, err := k.own(ctx, v, t.Marker)
+	if err != nil {
+		return err
+	}
+	for _, s := range ours {
+		if err := k.remove(ctx, v, s, t.Marker); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove removes one snapshot and asks whether it is gone, and whether every
+// other one is still there.
+func (k *Keeper) remove(ctx context.Context, v VM, s Snapshot, m act.Marker) error {
+	if err := k.d.Remove(ctx, v, s); err != nil {
+		return fmt.Errorf("remove snapshot %q of VM %q: %w", s.Name, v.Name, err)
+	}
+	return k.until(ctx, fmt.Sprintf("snapshot %q of VM %q to be gone", s.Name, v.Name), func(ctx context.Context) (bool, error) {
+		left, _, err := k.own(ctx, v, m)
+		gone := !slices.ContainsFunc(left, func(l Snapshot) bool { return l.ID == s.ID })
+		return gone, err
+	})
+}
+
+// RevertSnapshot keeps the contract of [act.Snapshotter].
+func (k *Keeper) RevertSnapshot(ctx context.Context, t act.Target) (act.Ref, error) {
+	ctx, cancel := context.WithTimeout(ctx, k.l.Task)
+	defer cancel()
+	v, err := k.begin(ctx, t)
+	if err != nil {
+		return act.Ref{}, err
+	}
+	release, err := slot(ctx, k.creations)
+	if err != nil {
+		return act.Ref{}, err
+	}
+	defer release()
+	ours, _, err := k.own(ctx, v, t.Marker)
+	if err != nil {
+		return act.Ref{}, err
+	}
+	if len(ours) == 0 {
+		return act.Ref{}, katprep.Errorf(katprep.NotFound, "VM %q has no snapshot %q", v.Name, t.Marker)
+	}
+	was, err := k.d.Power(ctx, v)
+	if err != nil {
+		return act.Ref{}, err
+	}
+	if err := k.d.Revert(ctx, v, ours[0]); err != nil {
+		return act.Ref{}, fmt.Errorf("revert VM %q to snapshot %q: %w", v.Name, ours[0].Name, err)
+	}
+	if ours[0].Mark.Running || was == act.PoweredOn {
+		if err := k.on(ctx, v); err != nil {
+			return act.Ref{}, fmt.Errorf("VM %q is reverted, but does not run: %w", v.Name, err)
+		}
+	}
+	return ref(v, ours[0]), nil
+}
+
+// until asks again and again until the answer is yes or ctx ends.
+func (k *Keeper) until(ctx context.Context, what string, ask func(context.Context) (bool, error)) error {
+	for pause := k.l.Poll / 8; ; pause = min(2*pause, k.l.Poll) {
+		ok, err := ask(ctx)
+		if err != nil || ok {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return katprep.Errorf(katprep.Unreachable, "wait for %s: %w", what, ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+}

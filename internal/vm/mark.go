@@ -1,0 +1,66 @@
+package vm
+
+import (
+	"strings"
+
+	"github.com/stdevel/katprep/act"
+)
+
+// A Mark is what a snapshot's description says of itself, so that nobody
+// else's snapshot of the same name is taken for ours, and a revert knows
+// whether the VM ran.
+type Mark struct {
+	Marker  act.Marker
+	Running bool // the VM ran when the snapshot was made
+}
+
+const (
+	markPrefix = "katprep: "
+	markRan    = " (running)"
+	maxText    = 400 // characters of the description that follow the mark
+)
+
+// Describe puts the mark into the first line of a description.
+func Describe(m Mark, text string) string {
+	first := markPrefix + string(m.Marker)
+	if m.Running {
+		first += markRan
+	}
+	if text = clean(text); text == "" {
+		return first
+	}
+	return first + "\n" + text
+}
+
+// ParseMark reads the first line of a description; the zero Mark is
+// somebody else's.
+func ParseMark(description string) Mark {
+	first, _, _ := strings.Cut(description, "\n")
+	rest, ok := strings.CutPrefix(strings.TrimSpace(first), markPrefix)
+	if !ok {
+		return Mark{}
+	}
+	marker, ran := strings.CutSuffix(rest, markRan)
+	if act.Marker(marker).Check() != nil {
+		return Mark{}
+	}
+	return Mark{Marker: act.Marker(marker), Running: ran}
+}
+
+// clean keeps what every hypervisor stores unchanged: valid, printable text
+// in one bounded line.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case r < ' ' || r == 0x7f || r == '\uFFFE' || r == '\uFFFF':
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+	if runes := []rune(s); len(runes) > maxText {
+		s = string(runes[:maxText]) + "…"
+	}
+	return strings.TrimSpace(s)
+}
