@@ -218,6 +218,12 @@ func (h *Host) restart() {
 		if f != nil {
 			f()
 		}
+		h.mu.Lock()
+		off = h.off
+		h.mu.Unlock()
+		if off {
+			return
+		}
 		h.boot(0)
 		h.SSHD.Up(h.Enter())
 	}
