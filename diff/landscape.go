@@ -46,8 +46,8 @@ type side struct{ before, after *katprep.State }
 // selections unless allowed, are errors of kind katprep.Invalid.
 func New(before, after katprep.SnapshotRef, l Lookup, o Options) (*Landscape, error) {
 	b, a := before.Snapshot, after.Snapshot
-	if a.Started.Before(b.Started) {
-		return nil, katprep.Errorf(katprep.Invalid, "compare snapshots: %s (%s) is older than %s (%s)",
+	if a.Started.Before(b.Started) || a.Started.Equal(b.Started) && reversedPhases(b, a) {
+		return nil, katprep.Errorf(katprep.Invalid, "compare snapshots: %s (%s) comes before %s (%s)",
 			label(after), a.Started.UTC().Format("2006-01-02 15:04:05"), label(before), b.Started.UTC().Format("2006-01-02 15:04:05")).
 			WithHint("name the older snapshot first: katprep diff %s %s", label(after), label(before))
 	}
@@ -61,6 +61,11 @@ func New(before, after katprep.SnapshotRef, l Lookup, o Options) (*Landscape, er
 	}
 	return &Landscape{before: before, after: after, lookup: l, sameSelection: same,
 		seen: map[katprep.HostID]bool{}, single: map[katprep.HostID]side{}}, nil
+}
+
+// reversedPhases tells the order of a run's snapshots that share a second.
+func reversedPhases(before, after katprep.Snapshot) bool {
+	return before.Run == after.Run && before.Phase == katprep.After && after.Phase == katprep.Before
 }
 
 func label(r katprep.SnapshotRef) string { return cmp.Or(r.Commit.Short(), "the snapshot") }
