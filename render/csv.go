@@ -97,3 +97,7 @@ func evrs(vs []katprep.EVR) string {
 	}
 	return strings.Join(s, ", ")
 }
+
+// CSVCell guards a field of CSV against being read as a formula by
+// spreadsheets, and cleans it.
+func CSVCell(s string) string { return cell(s) }

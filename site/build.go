@@ -1,10 +1,15 @@
 package site
 
 import (
-	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"io"
+	"runtime"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/render"
@@ -16,12 +21,38 @@ type builder struct {
 	o     Options
 	t     *tree
 	m     *model
-	stats Stats
 	views *views
-	index *bufio.Writer // of the search
+	gov   *governance
+	// exceptions are those of the newest snapshot's archive.
+	exceptions []katprep.Exception
+	bufs       sync.Pool
+	work       *errgroup.Group // pages that are being written
+	mu         sync.Mutex      // of stats and Progress
+	stats      Stats
+}
+
+func newBuilder(src Source, o Options, t *tree) *builder {
+	b := &builder{src: src, o: o, t: t, m: newModel(), gov: newGovernance()}
+	b.bufs.New = func() any { return new(bytes.Buffer) }
+	b.begin()
+	return b
+}
+
+// begin takes up to two pages for each processor into work at a time.
+func (b *builder) begin() {
+	b.work = new(errgroup.Group)
+	b.work.SetLimit(2 * runtime.GOMAXPROCS(0))
+}
+
+// flush waits for the pages in work.
+func (b *builder) flush() error {
+	err := b.work.Wait()
+	b.begin()
+	return err
 }
 
 func (b *builder) build(ctx context.Context) error {
+	defer func() { _ = b.work.Wait() }() // an earlier error is being returned
 	var err error
 	if b.views, err = newViews(); err != nil {
 		return err
@@ -29,45 +60,98 @@ func (b *builder) build(ctx context.Context) error {
 	if err := b.m.load(ctx, b.src); err != nil {
 		return err
 	}
+	if b.exceptions, err = b.src.Exceptions(ctx); err != nil {
+		return err
+	}
 	for i, p := range b.m.pairs {
-		if err := b.pair(ctx, int32(i), p); err != nil {
+		if err := b.pair(ctx, i, p); err != nil {
 			return err
 		}
 	}
-	for _, step := range []func(context.Context) error{b.hostPages, b.erratumPages, b.cvePages, b.exceptionPage, b.listPages, b.search, b.assets} {
+	for _, step := range []func(context.Context) error{b.hostPages, b.erratumPages, b.cvePages, b.governancePages, b.listPages, b.trendPage, b.recordPages, b.tables, b.feed, b.search, b.assets} {
 		if err := step(ctx); err != nil {
+			return err
+		}
+		if err := b.flush(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// page writes an HTML page of the named view.
+// page writes an HTML page of the named view, now or soon.
 func (b *builder) page(path, view string, data any) error {
-	b.stats.Pages++
-	if b.o.Progress != nil {
-		b.o.Progress(b.stats.Pages, path)
-	}
-	return b.file(path, func(w io.Writer) error { return b.views.execute(w, view, data) })
+	return b.later(path, func(buf *bytes.Buffer) error { return b.views.execute(buf, view, data) })
 }
 
-func (b *builder) file(path string, fill func(io.Writer) error) error {
-	n, err := b.t.write(path, func(w io.Writer) error {
-		buf := bufio.NewWriterSize(w, 64<<10)
+// later makes a page while the next one is being prepared. Its error is
+// returned by flush.
+func (b *builder) later(path string, fill func(*bytes.Buffer) error) error {
+	b.work.Go(func() error {
+		buf := b.bufs.Get().(*bytes.Buffer)
+		defer b.bufs.Put(buf)
+		buf.Reset()
 		if err := fill(buf); err != nil {
 			return err
 		}
-		return buf.Flush()
+		return b.write(path, buf.Bytes())
 	})
-	b.stats.Files++
-	b.stats.Bytes += n
+	return nil
+}
+
+// file writes a file that is made piece by piece.
+func (b *builder) file(path string, fill func(io.Writer) error) error {
+	var buf bytes.Buffer
+	if err := fill(&buf); err != nil {
+		return err
+	}
+	return b.write(path, buf.Bytes())
+}
+
+func (b *builder) write(path string, data []byte) error {
+	kept, err := b.t.write(path, data)
+	if err == nil {
+		b.count(path, len(data), kept)
+	}
 	return err
 }
 
-// base is what every page shows.
-func (b *builder) base(path, section, title string) base {
+// keepAll takes files of the earlier site as they are, all of them or none.
+func (b *builder) keepAll(paths []string) error {
+	sizes := make([]int, len(paths))
+	for i, p := range paths {
+		var err error
+		if sizes[i], err = b.t.keep(p); err != nil {
+			return errors.Join(err, b.t.drop(paths[:i]))
+		}
+	}
+	for i, p := range paths {
+		b.count(p, sizes[i], true)
+	}
+	return nil
+}
+
+func (b *builder) count(path string, n int, kept bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stats.Files++
+	b.stats.Bytes += int64(n)
+	if kept {
+		b.stats.Kept++
+	}
+	if strings.HasSuffix(path, ".html") {
+		b.stats.Pages++
+		if b.o.Progress != nil {
+			b.o.Progress(b.stats.Pages, path)
+		}
+	}
+}
+
+// base is what every page shows. The newest snapshot is named on pages that
+// change with it anyway.
+func (b *builder) base(path, section, title string, head bool) base {
 	h := base{Root: strings.Repeat("../", strings.Count(path, "/")), Section: section, Title: render.Line(title), Site: render.Line(b.o.Title), Version: b.o.Version}
-	if len(b.m.snapshots) > 0 {
+	if head && len(b.m.snapshots) > 0 {
 		h.Head = b.m.head()
 	}
 	return h
@@ -80,7 +164,7 @@ type base struct {
 	Title   string
 	Site    string
 	Version string
-	Head    *katprep.SnapshotRef // the newest snapshot; nil if there is none
+	Head    *katprep.SnapshotRef // the newest snapshot; nil if there is none, or on pages of the past
 }
 
 // A link is a text that leads somewhere.
@@ -92,7 +176,7 @@ type pager struct {
 	Links                        []link // Href "" is the page itself
 }
 
-// pages cuts n rows into pages and calls each with its name, its rows and its
+// paged cuts n rows into pages and calls each with its name, its rows and its
 // pager. There is always a first page.
 func (b *builder) paged(first string, n int, each func(name string, from, to int, p pager) error) error {
 	stem := strings.TrimSuffix(first, ".html")

@@ -1,8 +1,12 @@
 package site
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -11,61 +15,113 @@ import (
 	"github.com/stdevel/katprep/render"
 )
 
-// A row is a host on the page of a pair.
-type row struct {
-	Host     *host
-	Href     string // page of the change; "" if there is none
-	Word     render.Word
-	Before   katprep.Status
-	After    katprep.Status
-	Counts   []render.Count
-	Packages int
-	Rebooted katprep.Answer
-	Need     katprep.Need
-	Problems []katprep.Problem
-	Gap      bool
-	rank     int
-}
-
-// An advisory is an erratum on the page of a pair.
-type advisory struct {
-	katprep.Erratum
-	Href   string
-	Counts []render.Count
-	n      map[katprep.Ending]int
-}
-
-// A comparison collects what the page of a pair shows.
+// A comparison reads two snapshots, or remembers having read them.
 type comparison struct {
-	b      *builder
-	i      int32
-	p      *pair
-	seen   map[katprep.HostID]bool // of the gaps
-	rows   []row
-	errata map[string]*advisory
+	b    *builder
+	p    *pair
+	key  string
+	same int
+	list []summary
+	gaps map[katprep.HostID]*katprep.HostChange
+	plan map[katprep.HostID]*katprep.HostPlan
 }
 
-// pair compares two snapshots and writes the pages about it.
-func (b *builder) pair(ctx context.Context, i int32, p *pair) error {
-	c := &comparison{b: b, i: i, p: p, seen: map[katprep.HostID]bool{}, errata: map[string]*advisory{}}
-	if p.complete() {
-		if err := c.read(ctx); err != nil {
-			return err
+// compare reads a pair and writes the pages of its changes; if an earlier
+// build has done so, its pages are kept.
+func (b *builder) compare(ctx context.Context, p *pair) (*comparison, error) {
+	c := &comparison{b: b, p: p, key: b.pairKey(p)}
+	if c.remembered() {
+		return c, nil
+	}
+	c.same, c.list = 0, nil
+	return c, c.read(ctx)
+}
+
+// cachePath is where a comparison is remembered.
+func (p *pair) cachePath() string { return ".katprep/" + p.key() }
+
+// pairKey names everything that the pages of a pair's changes depend on, but
+// for the details of errata, which are known only when they are met.
+func (b *builder) pairKey(p *pair) string {
+	h := sha256.New()
+	for _, s := range []string{b.views.hash, b.o.Title, b.o.Version, string(p.Before.Commit), string(p.After.Commit), p.title(), p.dir} {
+		h.Write([]byte(s + "\x00"))
+	}
+	if p.Record != nil {
+		_ = json.NewEncoder(h).Encode(p.Record.Plan.Hosts) // a hash does not fail
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// remembered loads the comparison of an earlier build and keeps its pages. Any
+// doubt means that it is read anew.
+func (c *comparison) remembered() bool {
+	if c.b.o.Full {
+		return false
+	}
+	raw, err := c.b.t.old(c.p.cachePath())
+	if err != nil || len(raw) < 64 {
+		return false
+	}
+	c.same, c.list, err = decodeSummaries(c.key, raw[64:])
+	if err != nil || string(raw[:64]) != c.errataHash() {
+		return false
+	}
+	var pages []string
+	for i := range c.list {
+		if c.list[i].is(flagPage) {
+			pages = append(pages, c.changePath(&c.list[i]))
 		}
-		b.stats.Comparisons++
 	}
-	if p.Run != "" {
-		b.stats.Maintenances++
+	return c.b.keepAll(append(pages, c.p.cachePath())) == nil
+}
+
+// errataHash is a hash over the details of all errata of the comparison.
+func (c *comparison) errataHash() string {
+	ids := map[string]bool{}
+	for i := range c.list {
+		for _, o := range c.list[i].Errata {
+			ids[o.ID] = true
+		}
 	}
-	return c.write()
+	h := sha256.New()
+	for _, id := range sortedKeys(ids) {
+		h.Write([]byte(id))
+		if sum, ok := c.b.m.sums[id]; ok {
+			h.Write(sum[:])
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 func (c *comparison) read(ctx context.Context) error {
-	gaps := c.gaps()
+	c.findGaps()
+	c.plan = map[katprep.HostID]*katprep.HostPlan{}
+	if c.p.Record != nil {
+		for i := range c.p.Record.Plan.Hosts {
+			h := &c.p.Record.Plan.Hosts[i]
+			c.plan[h.HostID] = h
+		}
+	}
+	if err := c.readPairs(ctx); err != nil {
+		return err
+	}
+	// A host that could not be read before and after may have the same state
+	// twice; that is no state to call unchanged.
+	for _, g := range sortedGaps(c.gaps) {
+		c.same--
+		c.list = append(c.list, summarise(g, false, nil))
+	}
+	c.same = max(0, c.same)
+	return c.b.write(c.p.cachePath(), append([]byte(c.errataHash()), encodeSummaries(c.key, c.same, c.list)...))
+}
+
+func (c *comparison) readPairs(ctx context.Context) error {
 	same, pairs, err := c.b.src.Compare(ctx, c.p.Before.Commit, c.p.After.Commit)
 	if err != nil {
 		return err
 	}
+	c.same = same
 	// Hosts of which one side came, new, gone or renamed, are few: they are
 	// put together by diff when all have come.
 	halves, err := diff.New(*c.p.Before, *c.p.After, c.b.m.lookup, diff.Options{AllowDifferentSelection: true})
@@ -81,40 +137,28 @@ func (c *comparison) read(ctx context.Context) error {
 			continue
 		}
 		h := diff.Host(p.Before, p.After, diff.Context{Lookup: c.b.m.lookup, Since: c.p.Before.Snapshot.Started})
-		if err := c.compared(&h, gaps); err != nil {
+		if err := c.add(&h); err != nil {
 			return err
 		}
 	}
 	r := halves.Report()
 	for i := range r.Hosts {
-		if err := c.compared(&r.Hosts[i], gaps); err != nil {
+		if err := c.add(&r.Hosts[i]); err != nil {
 			return err
 		}
 	}
-	// A host that could not be read before and after may have the same state
-	// twice; that is no state to call unchanged.
-	for _, g := range c.sorted(gaps) {
-		if !c.seen[g.HostID] {
-			same--
-			if err := c.add(g, false); err != nil {
-				return err
-			}
-		}
-	}
-	c.p.totals.Hosts += max(0, same)
-	c.p.totals.Unchanged += max(0, same)
 	return nil
 }
 
-// gaps lists the hosts that either snapshot does not hold whole.
-func (c *comparison) gaps() map[katprep.HostID]*katprep.HostChange {
-	out := map[katprep.HostID]*katprep.HostChange{}
+// findGaps lists the hosts that either snapshot does not hold whole.
+func (c *comparison) findGaps() {
+	c.gaps = map[katprep.HostID]*katprep.HostChange{}
 	for i, gs := range [][]katprep.Gap{c.p.After.Snapshot.Gaps, c.p.Before.Snapshot.Gaps} {
 		for _, g := range gs {
-			h := out[g.HostID]
+			h := c.gaps[g.HostID]
 			if h == nil {
 				h = &katprep.HostChange{Host: g.Host, Presence: katprep.NotCollected, Problems: g.Problems, Boot: katprep.BootChange{Rebooted: katprep.NotKnown}}
-				out[g.HostID] = h
+				c.gaps[g.HostID] = h
 			}
 			if i == 0 {
 				h.After = g.Status
@@ -123,10 +167,9 @@ func (c *comparison) gaps() map[katprep.HostID]*katprep.HostChange {
 			}
 		}
 	}
-	return out
 }
 
-func (c *comparison) sorted(m map[katprep.HostID]*katprep.HostChange) []*katprep.HostChange {
+func sortedGaps(m map[katprep.HostID]*katprep.HostChange) []*katprep.HostChange {
 	var out []*katprep.HostChange
 	for _, h := range m {
 		out = append(out, h)
@@ -139,12 +182,26 @@ func compareHosts(a, b katprep.Host) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Source, b.Source), strings.Compare(a.ID, b.ID))
 }
 
-// compared takes a host that was compared, and ticks it off the gaps.
-func (c *comparison) compared(h *katprep.HostChange, gaps map[katprep.HostID]*katprep.HostChange) error {
-	if _, ok := gaps[h.HostID]; ok {
-		c.seen[h.HostID] = true
+// add takes a host that was compared, and writes the page of its change.
+func (c *comparison) add(h *katprep.HostChange) error {
+	delete(c.gaps, h.HostID)
+	s := summarise(h, true, c.plan[h.HostID])
+	c.list = append(c.list, s)
+	if !s.is(flagPage) {
+		return nil
 	}
-	return c.add(h, true)
+	// The slug is fixed by the host's first name, so it is asked for here and
+	// not by the page, which is written later.
+	c.b.m.hostIndex(h.Host)
+	path := c.changePath(&s)
+	plan := c.plan[h.HostID]
+	return c.b.later(path, func(buf *bytes.Buffer) error {
+		return c.b.views.execute(buf, "change", changePage{base: c.b.base(path, "hosts", h.Name, false), Change: h, Pair: c.p, Gap: render.Gap(h), Plan: plan})
+	})
+}
+
+func (c *comparison) changePath(s *summary) string {
+	return "hosts/" + c.b.m.hosts[c.b.m.hostIndex(s.Host)].slug + "/" + c.p.key() + ".html"
 }
 
 func (m *model) lookup(id string) (katprep.Erratum, bool) {
@@ -153,107 +210,4 @@ func (m *model) lookup(id string) (katprep.Erratum, bool) {
 		return katprep.Erratum{}, false
 	}
 	return *e, true
-}
-
-// add takes a host into the page, its timeline and its errata, and writes the
-// page of its change if there is one.
-func (c *comparison) add(h *katprep.HostChange, detail bool) error {
-	m, gap := c.b.m, render.Gap(h)
-	hi := m.hostIndex(h.Host)
-	host := m.hosts[hi]
-	r := row{Host: host, Word: render.PresenceWord(h), Before: h.Before, After: h.After, Packages: len(h.Packages), Rebooted: h.Boot.Rebooted, Need: h.Reboot.Need, Gap: gap, rank: rank(h, gap)}
-	if gap {
-		r.Problems = h.Problems
-	}
-	e := event{pair: c.i, packages: int32(len(h.Packages)), word: r.Word, rebooted: h.Boot.Rebooted, kernel: h.Kernel.Before != h.Kernel.After}
-	n := map[katprep.Ending]int{}
-	for _, ec := range h.Errata {
-		n[ec.Ending]++
-		e.errata[endingIndex(ec.Ending)]++
-		c.erratum(ec, hi)
-	}
-	r.Counts = countList(n)
-	c.p.totals.add(h, gap)
-	if detail && (h.Changed() || gap) {
-		r.Href = "hosts/" + host.slug + "/" + c.key() + ".html"
-	}
-	c.rows = append(c.rows, r)
-	e.page = r.Href != ""
-	host.events = append(host.events, e)
-	if r.Href == "" {
-		return nil
-	}
-	return c.b.page(r.Href, "change", changePage{base: c.b.base(r.Href, "hosts", h.Name), Host: host, Change: h, Pair: c.p, Gap: gap, Index: host.slug})
-}
-
-func (c *comparison) key() string { return c.p.key() }
-
-// key is the last part of a pair's path.
-func (p *pair) key() string { return p.dir[strings.LastIndexByte(p.dir, '/')+1:] }
-
-func (c *comparison) erratum(ec katprep.ErratumChange, hi int32) {
-	a := c.errata[ec.ID]
-	if a == nil {
-		a = &advisory{Erratum: katprep.Erratum{ID: ec.ID, Title: ec.Title, Type: ec.Type, Severity: ec.Severity, Issued: ec.Issued, CVEs: ec.CVEs}, Href: "errata/" + idSlug(ec.ID) + ".html", n: map[katprep.Ending]int{}}
-		c.errata[ec.ID] = a
-		if c.b.m.errata[ec.ID] == nil {
-			e := a.Erratum
-			c.b.m.errata[ec.ID] = &e
-		}
-	}
-	a.n[ec.Ending]++
-	if ec.Ending != katprep.Pending {
-		c.b.m.records[ec.ID] = append(c.b.m.records[ec.ID], record{hi, int16(c.i), endingIndex(ec.Ending)})
-	}
-}
-
-func countList(n map[katprep.Ending]int) []render.Count {
-	var out []render.Count
-	for _, e := range katprep.Endings {
-		if n[e] > 0 {
-			out = append(out, render.Count{Ending: e, N: n[e]})
-		}
-	}
-	return out
-}
-
-func rank(h *katprep.HostChange, gap bool) int {
-	switch {
-	case gap:
-		return 0
-	case h.Presence == katprep.InBoth:
-		return 1
-	case h.Presence == katprep.OnlyAfter:
-		return 2
-	case h.Presence == katprep.OnlyBefore:
-		return 3
-	}
-	return 4
-}
-
-// write makes the pages of the pair: what is unknown first.
-func (c *comparison) write() error {
-	slices.SortFunc(c.rows, func(a, b row) int { return cmp.Or(a.rank-b.rank, compareHosts(a.Host.Host, b.Host.Host)) })
-	gaps := 0
-	for gaps < len(c.rows) && c.rows[gaps].Gap {
-		gaps++
-	}
-	var errata []*advisory
-	for _, a := range c.errata {
-		a.Counts = countList(a.n)
-		errata = append(errata, a)
-	}
-	slices.SortFunc(errata, func(a, b *advisory) int {
-		return cmp.Or(render.SeverityRank(a.Severity)-render.SeverityRank(b.Severity), strings.Compare(string(b.Issued), string(a.Issued)), strings.Compare(a.ID, b.ID))
-	})
-	data := pairPage{Pair: c.p, Gaps: c.rows[:gaps], Errata: errata}
-	first := c.p.dir + "/index.html"
-	return c.b.paged(first, len(c.rows)-gaps, func(name string, from, to int, pg pager) error {
-		d := data
-		d.base, d.Rows, d.Pager = c.b.base(name, "", c.p.title()), c.rows[gaps+from:gaps+to], pg
-		if name != first {
-			d.Gaps, d.Errata = nil, nil
-		}
-		return c.b.page(name, "pair", d)
-	})
 }

@@ -9,28 +9,46 @@ import (
 	"time"
 
 	"github.com/stdevel/katprep"
-	"github.com/stdevel/katprep/render"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// age is the number of days from a date to a snapshot, or -1.
-func age(d katprep.Date, s *katprep.SnapshotRef) int {
+// age is the number of days from a date to a time, or -1.
+func age(d katprep.Date, now time.Time) int {
 	t, err := time.Parse(time.DateOnly, string(d))
-	if err != nil || s == nil {
+	if err != nil {
 		return -1
 	}
-	return int(s.Snapshot.Finished.Sub(t) / (24 * time.Hour))
+	return max(0, int(now.Sub(t)/(24*time.Hour)))
 }
 
-// indexPage is the first page.
+// indexPage is the first page: complete, in time, governed?
 type indexPage struct {
 	base
 	Snapshot     *katprep.Snapshot
 	Gaps         []katprep.Gap
-	GapLinks     []link
+	GapLinks     []string
+	Missing      []string // sources whose lists of hosts are not complete
 	Maintenances []*pair
 	Changes      []*pair // snapshots outside of maintenances
+	Policy       bool
+	All          cell
+	Matrix       matrix
+	Again        int
+	Governed     governed
+	Failures     int // of steps in the last maintenance that has a journal
+	FailuresIn   *pair
+}
+
+// governed counts decisions.
+type governed struct {
+	Runs, Approved, Late, Unapproved, SignedOff int
+	Exceptions, Expired                         int
+}
+
+// Good reports whether nothing is missing.
+func (g governed) Good() bool {
+	return g.Runs > 0 && g.Approved == g.Runs && g.SignedOff == g.Runs && g.Expired == 0
 }
 
 type hostList struct {
@@ -39,7 +57,7 @@ type hostList struct {
 	Pager pager
 }
 
-type erratumList struct {
+type erratumListPage struct {
 	base
 	Rows  []cveErratum
 	Pager pager
@@ -62,17 +80,55 @@ func (b *builder) listPages(ctx context.Context) error {
 }
 
 func (b *builder) firstPage() error {
-	d := indexPage{base: b.base("index.html", "", b.o.Title)}
+	d := indexPage{base: b.base("index.html", "", "Overview", true), Policy: b.hasPolicy(), All: newCell(&b.gov.all), Matrix: b.gov.matrix(), Again: len(b.gov.again), Governed: b.governed()}
 	if len(b.m.snapshots) > 0 {
 		d.Snapshot = &b.m.head().Snapshot
-		for _, g := range d.Snapshot.Gaps {
-			d.GapLinks = append(d.GapLinks, link{render.Line(g.Name), "hosts/" + b.m.hosts[b.m.hostIndex(g.Host)].slug + "/index.html"})
-		}
 		d.Gaps = d.Snapshot.Gaps[:min(len(d.Snapshot.Gaps), b.o.Rows)]
+		for _, g := range d.Gaps {
+			d.GapLinks = append(d.GapLinks, "hosts/"+b.m.hosts[b.m.hostIndex(g.Host)].slug+"/index.html")
+		}
+		for _, s := range d.Snapshot.Sources {
+			if s.Problem != "" {
+				d.Missing = append(d.Missing, s.Name+": "+s.Problem)
+			}
+		}
 	}
 	runs, changes := b.split()
-	d.Maintenances, d.Changes = runs[:min(20, len(runs))], changes[:min(20, len(changes))]
+	d.Maintenances, d.Changes = runs[:min(12, len(runs))], changes[:min(6, len(changes))]
+	for _, p := range runs {
+		if p.run != nil && len(p.Record.Journal) > 0 {
+			d.Failures, d.FailuresIn = len(p.run.Failures), p
+			break
+		}
+	}
 	return b.page("index.html", "index", d)
+}
+
+func (b *builder) governed() (g governed) {
+	for _, p := range b.m.pairs {
+		if p.Run == "" {
+			continue
+		}
+		g.Runs++
+		switch approvalOf(p.Record) {
+		case approvalInTime:
+			g.Approved++
+		case approvalLate:
+			g.Late++
+		default:
+			g.Unapproved++
+		}
+		if p.Record != nil && p.Record.SignOff != nil && p.Record.SignOff.Verdict != "rejected" {
+			g.SignedOff++
+		}
+	}
+	for i := range b.exceptions {
+		g.Exceptions++
+		if len(b.m.snapshots) > 0 && expired(&b.exceptions[i], b.now()) {
+			g.Expired++
+		}
+	}
+	return g
 }
 
 // split tells maintenances from snapshots, the newest first.
@@ -87,13 +143,18 @@ func (b *builder) split() (runs, changes []*pair) {
 	return runs, changes
 }
 
-func (b *builder) hostList() error {
+func (b *builder) sortedHosts() []*host {
 	hosts := slices.Clone(b.m.hosts)
 	slices.SortFunc(hosts, func(x, y *host) int {
 		return cmp.Or(hostRank(x)-hostRank(y), compareHosts(x.Host, y.Host))
 	})
+	return hosts
+}
+
+func (b *builder) hostList() error {
+	hosts := b.sortedHosts()
 	return b.paged("hosts/index.html", len(hosts), func(name string, from, to int, p pager) error {
-		return b.page(name, "hosts", hostList{b.base(name, "hosts", "Hosts"), hosts[from:to], p})
+		return b.page(name, "hosts", hostList{b.base(name, "hosts", "Hosts", true), hosts[from:to], p})
 	})
 }
 
@@ -108,15 +169,19 @@ func hostRank(h *host) int {
 	return 1
 }
 
-func (b *builder) erratumList() error {
+func (b *builder) sortedErrata() []cveErratum {
 	var rows []cveErratum
 	for _, id := range sortedKeys(b.m.errata) {
-		all, open := b.erratumRows(id)
-		rows = append(rows, cveErratum{b.m.errata[id], "errata/" + idSlug(id) + ".html", open, len(all) - open})
+		rows = append(rows, cveErratum{b.m.errata[id], b.m.erratumSums[id]})
 	}
 	slices.SortStableFunc(rows, func(x, y cveErratum) int { return strings.Compare(string(y.Issued), string(x.Issued)) })
+	return rows
+}
+
+func (b *builder) erratumList() error {
+	rows := b.sortedErrata()
 	return b.paged("errata/index.html", len(rows), func(name string, from, to int, p pager) error {
-		return b.page(name, "errata-list", erratumList{b.base(name, "errata", "Errata"), rows[from:to], p})
+		return b.page(name, "errata-list", erratumListPage{b.base(name, "errata", "Errata", true), rows[from:to], p})
 	})
 }
 
@@ -132,6 +197,6 @@ func (b *builder) snapshotList() error {
 
 func (b *builder) pairList(first, section, title string, rows []*pair) error {
 	return b.paged(first, len(rows), func(name string, from, to int, p pager) error {
-		return b.page(name, "pairs", pairList{b.base(name, section, title), rows[from:to], p})
+		return b.page(name, "pairs", pairList{b.base(name, section, title, true), rows[from:to], p})
 	})
 }

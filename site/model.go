@@ -3,6 +3,8 @@ package site
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -13,13 +15,15 @@ import (
 // A model is what a build remembers while hosts stream by: numbers, not
 // states.
 type model struct {
-	snapshots []katprep.SnapshotRef // oldest first
-	runs      map[katprep.RunID]*katprep.RunRecord
-	pairs     []*pair // by the time of the after-snapshot
-	errata    map[string]*katprep.Erratum
-	hosts     []*host
-	index     map[katprep.HostID]int32
-	records   map[string][]record // by erratum ID
+	snapshots   []katprep.SnapshotRef // oldest first
+	runs        map[katprep.RunID]*katprep.RunRecord
+	pairs       []*pair // by the time of the after-snapshot
+	errata      map[string]*katprep.Erratum
+	hosts       []*host
+	index       map[katprep.HostID]int32
+	records     map[string][]record // by erratum ID
+	sums        map[string][32]byte // of the details of errata
+	erratumSums map[string]erratumSum
 }
 
 // A pair is two snapshots that are compared: a maintenance, or a snapshot and
@@ -31,6 +35,7 @@ type pair struct {
 	After  *katprep.SnapshotRef // nil: a run that is under way
 	dir    string
 	totals totals
+	run    *runView
 }
 
 // A host is what is kept of a host.
@@ -41,6 +46,8 @@ type host struct {
 	latest bool // in the newest snapshot
 	status katprep.Status
 	open   int32 // installable errata
+	group  string
+	crit   string // criticality
 }
 
 // An event is a host in a pair, in short.
@@ -65,7 +72,7 @@ type record struct {
 func newModel() *model {
 	return &model{
 		runs: map[katprep.RunID]*katprep.RunRecord{}, errata: map[string]*katprep.Erratum{},
-		index: map[katprep.HostID]int32{}, records: map[string][]record{},
+		index: map[katprep.HostID]int32{}, records: map[string][]record{}, sums: map[string][32]byte{}, erratumSums: map[string]erratumSum{},
 	}
 }
 
@@ -94,7 +101,6 @@ func (m *model) load(ctx context.Context, src Source) error {
 		if err != nil {
 			return err
 		}
-		s.Snapshot.Counts.Pending = nil
 		m.snapshots = append(m.snapshots, s)
 	}
 	slices.Reverse(m.snapshots)
@@ -112,6 +118,9 @@ func (m *model) load(ctx context.Context, src Source) error {
 				return err
 			}
 			m.errata[e.ID] = &e
+			if raw, err := json.Marshal(e); err == nil {
+				m.sums[e.ID] = sha256.Sum256(raw)
+			}
 		}
 	}
 	m.findPairs()
@@ -188,37 +197,37 @@ func (p *pair) title() string {
 
 // totals sums a pair up.
 type totals struct {
-	Hosts, Unchanged, Changed, Unknown, Added, Removed, NotSelected, Rebooted, Downgraded int
-	Errata                                                                                [len(katprep.Endings)]int
-	Packages                                                                              int
+	Hosts, Unchanged, Changed, Unknown, Added, Removed, NotSelected int
+	Rebooted, Packages, Downgraded, Unplanned                       int
+	Errata                                                          [len(katprep.Endings)]int
 }
 
-func (t *totals) add(h *katprep.HostChange, gap bool) {
+func (t *totals) add(s *summary) {
 	t.Hosts++
 	switch {
-	case gap:
+	case s.is(flagGap):
 		t.Unknown++
-	case h.Presence == katprep.OnlyAfter:
+	case s.Presence == katprep.OnlyAfter:
 		t.Added++
-	case h.Presence == katprep.OnlyBefore:
+	case s.Presence == katprep.OnlyBefore:
 		t.Removed++
-	case h.Presence == katprep.NotSelected:
+	case s.Presence == katprep.NotSelected:
 		t.NotSelected++
-	case h.Changed():
+	case s.is(flagChanged):
 		t.Changed++
 	default:
 		t.Unchanged++
 	}
-	if h.Boot.Rebooted == katprep.Yes {
+	if s.Rebooted == katprep.Yes {
 		t.Rebooted++
 	}
-	for _, e := range h.Errata {
-		t.Errata[endingIndex(e.Ending)]++
+	for _, o := range s.Errata {
+		t.Errata[o.Ending]++
 	}
-	t.Packages += len(h.Packages)
-	for _, p := range h.Packages {
-		if p.Kind == katprep.Downgraded {
-			t.Downgraded++
-		}
-	}
+	t.Packages += s.Packages
+	t.Downgraded += s.Downgraded
+	t.Unplanned += s.Unplanned
 }
+
+// key is the last part of a pair's path.
+func (p *pair) key() string { return p.dir[strings.LastIndexByte(p.dir, '/')+1:] }

@@ -1,13 +1,16 @@
 package site
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/policy"
 	"github.com/stdevel/katprep/render"
 )
 
@@ -16,21 +19,27 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // changePage is a host in one pair.
 type changePage struct {
 	base
-	Host   *host
 	Change *katprep.HostChange
 	Pair   *pair
 	Gap    bool
-	Index  string
+	Plan   *katprep.HostPlan
 }
 
-// pairPage is a maintenance, or a snapshot and its predecessor.
-type pairPage struct {
-	base
-	Pair   *pair
-	Gaps   []row
-	Rows   []row
-	Errata []*advisory
-	Pager  pager
+// Asked returns the package changes that the plan asked for, or all of them
+// if there is no plan for the host.
+func (c changePage) Asked() []katprep.PackageChange { return c.packages(true) }
+
+// Unplanned returns the package changes that no plan asked for.
+func (c changePage) Unplanned() []katprep.PackageChange { return c.packages(false) }
+
+func (c changePage) packages(asked bool) []katprep.PackageChange {
+	var out []katprep.PackageChange
+	for i := range c.Change.Packages {
+		if p := &c.Change.Packages[i]; asked == (c.Plan == nil || planned(c.Plan, p)) {
+			out = append(out, *p)
+		}
+	}
+	return out
 }
 
 // hostPage is a host now, and its timeline.
@@ -43,20 +52,55 @@ type hostPage struct {
 }
 
 type openErratum struct {
-	katprep.Erratum
-	Href        string
+	*katprep.Erratum
 	Installable bool
 	Age         int // days from issue to the snapshot; -1 if unknown
+	Deadline    verdict
 }
 
 type eventRow struct {
 	Pair     *pair
 	Href     string
 	Word     render.Word
-	Counts   []render.Count
+	n        [len(katprep.Endings)]int32
 	Packages int
 	Rebooted katprep.Answer
 	Kernel   bool
+}
+
+// A verdict says how an erratum on a host stands to its deadline.
+type verdict struct {
+	standing  policy.Standing
+	due       string // date; "" without
+	exception string // ID of the exception that covers it
+	lapsed    bool   // the exception has expired
+}
+
+func (v verdict) word() render.Word {
+	switch v.standing {
+	case policy.InTime:
+		return render.Word{Shape: "✓", Text: "in time", Class: "good"}
+	case policy.Late:
+		return render.Word{Shape: "!", Text: "late", Class: "wait"}
+	case policy.Waiting:
+		return render.Word{Shape: "○", Text: "due", Class: "open"}
+	case policy.Overdue:
+		return render.Word{Shape: "‼", Text: "overdue", Class: "bad"}
+	case policy.NotCounted:
+		return render.Word{Shape: "–", Text: "not counted", Class: "none"}
+	}
+	return render.Word{Shape: "–", Text: "no deadline", Class: "none"}
+}
+
+func (b *builder) now() time.Time { return b.m.head().Snapshot.Finished }
+
+func (b *builder) judge(h *host, e *katprep.Erratum, installed time.Time) (policy.Judgement, verdict) {
+	j := b.o.Policy.Judge(policy.Host{Name: h.Name, Group: h.group, Criticality: h.crit}, e, installed, b.now(), b.exceptions)
+	v := verdict{standing: j.Standing, due: string(j.Due)}
+	if j.Exception != nil {
+		v.exception, v.lapsed = j.Exception.ID, j.Expired
+	}
+	return j, v
 }
 
 // hostPages writes the page of every host of the newest snapshot as it
@@ -66,12 +110,13 @@ func (b *builder) hostPages(ctx context.Context) error {
 		return nil
 	}
 	for s, err := range b.src.States(ctx, b.m.head().Commit) {
-		if err != nil {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}
 		hi := b.m.hostIndex(s.Host)
 		h := b.m.hosts[hi]
-		h.latest, h.status, h.Host = true, s.Status, s.Host
+		p := b.o.Policy.HostOf(&s)
+		h.latest, h.status, h.Host, h.group, h.crit = true, s.Status, s.Host, p.Group, p.Criticality
 		if err := b.hostPage(h, hi, &s); err != nil {
 			return err
 		}
@@ -88,9 +133,9 @@ func (b *builder) hostPages(ctx context.Context) error {
 
 func (b *builder) hostPage(h *host, hi int32, s *katprep.State) error {
 	path := "hosts/" + h.slug + "/index.html"
-	d := hostPage{base: b.base(path, "hosts", h.Name), Host: h, State: s}
+	d := hostPage{base: b.base(path, "hosts", h.Name, true), Host: h, State: s}
 	if s != nil {
-		d.Open = b.openErrata(s)
+		d.Open = b.openErrata(h, s)
 		for _, o := range d.Open {
 			if o.Installable {
 				h.open++
@@ -99,34 +144,28 @@ func (b *builder) hostPage(h *host, hi int32, s *katprep.State) error {
 		}
 	}
 	for _, e := range slices.Backward(h.events) {
-		d.Events = append(d.Events, b.eventRow(h, e))
+		d.Events = append(d.Events, b.eventRow(e))
 	}
-	return b.page(path, "host", d)
+	open := *h // the list of hosts reads h later, this page now
+	d.Host = &open
+	return b.later(path, func(buf *bytes.Buffer) error { return b.views.execute(buf, "host", d) })
 }
 
-func (b *builder) eventRow(h *host, e event) eventRow {
+func (b *builder) eventRow(e event) eventRow {
 	p := b.m.pairs[e.pair]
-	r := eventRow{Pair: p, Word: e.word, Packages: int(e.packages), Rebooted: e.rebooted, Kernel: e.kernel}
-	for i, n := range e.errata {
-		if n > 0 {
-			r.Counts = append(r.Counts, render.Count{Ending: katprep.Endings[i], N: int(n)})
-		}
-	}
+	r := eventRow{Pair: p, Word: e.word, n: e.errata, Packages: int(e.packages), Rebooted: e.rebooted, Kernel: e.kernel}
 	if e.page {
 		r.Href = p.key() + ".html"
 	}
 	return r
 }
 
-func (b *builder) openErrata(s *katprep.State) []openErratum {
+func (b *builder) openErrata(h *host, s *katprep.State) []openErratum {
 	var out []openErratum
 	for _, he := range s.Errata {
-		e, ok := b.m.errata[he.ID]
-		if !ok {
-			e = &katprep.Erratum{ID: he.ID}
-			b.m.errata[he.ID] = e
-		}
-		out = append(out, openErratum{Erratum: *e, Href: "errata/" + idSlug(he.ID) + ".html", Installable: he.Installable, Age: age(e.Issued, b.m.head())})
+		e := b.m.erratum(he.ID)
+		_, v := b.judge(h, e, time.Time{})
+		out = append(out, openErratum{Erratum: e, Installable: he.Installable, Age: age(e.Issued, b.now()), Deadline: v})
 	}
 	slices.SortStableFunc(out, func(a, b openErratum) int {
 		return cmp.Or(render.SeverityRank(a.Severity)-render.SeverityRank(b.Severity), strings.Compare(string(a.Issued), string(b.Issued)))
@@ -138,19 +177,26 @@ func (b *builder) openErrata(s *katprep.State) []openErratum {
 type erratumPage struct {
 	base
 	Erratum *katprep.Erratum
-	CVEs    []link
-	Open    int
-	Closed  int
+	Sum     erratumSum
+	First   string // when a snapshot first showed it
 	Rows    []erratumRow
 	Pager   pager
 }
 
 type erratumRow struct {
-	Host *host
-	Word render.Word
-	Pair *pair // in which it ended so; nil: open in the newest snapshot
-	Href string
-	rank int
+	Host     *host
+	Word     render.Word
+	Pair     *pair // in which it ended so; nil: open in the newest snapshot
+	Known    string
+	Deadline verdict
+	ending   katprep.Ending
+	judged   policy.Judgement
+	again    bool
+}
+
+// An erratumSum is what an erratum comes to.
+type erratumSum struct {
+	Open, Overdue, Closed, Unknown int
 }
 
 func (b *builder) erratumPages(ctx context.Context) error {
@@ -167,57 +213,103 @@ func (b *builder) erratumPages(ctx context.Context) error {
 }
 
 func (b *builder) erratumPage(e *katprep.Erratum) error {
-	rows, open := b.erratumRows(e.ID)
-	d := erratumPage{Erratum: e, Open: open, Closed: len(rows) - open}
-	for _, c := range e.CVEs {
-		d.CVEs = append(d.CVEs, link{render.Line(c), "cves/" + idSlug(c) + ".html"})
+	rows := b.erratumRows(e)
+	sum := erratumSum{}
+	for i := range rows {
+		b.gov.add(e, &rows[i])
+		switch r := &rows[i]; {
+		case r.ending == katprep.Pending:
+			sum.Open++
+			if r.Deadline.standing == policy.Overdue {
+				sum.Overdue++
+			}
+		case r.ending == katprep.Unknown:
+			sum.Unknown++
+		default:
+			sum.Closed++
+		}
 	}
+	b.m.erratumSums[e.ID] = sum
+	delete(b.m.records, e.ID)
+	d := erratumPage{Erratum: e, Sum: sum}
 	return b.paged("errata/"+idSlug(e.ID)+".html", len(rows), func(name string, from, to int, p pager) error {
-		d.base, d.Rows, d.Pager = b.base(name, "errata", e.ID), rows[from:to], p
+		d.base, d.Rows, d.Pager = b.base(name, "errata", e.ID, true), rows[from:to], p
 		return b.page(name, "erratum", d)
 	})
 }
 
-// erratumRows says of each host what became of an erratum last.
-func (b *builder) erratumRows(id string) (rows []erratumRow, open int) {
-	last := map[int32]record{}
-	for _, r := range b.m.records[id] {
-		old, ok := last[r.host]
-		if !ok || r.pair < 0 || old.pair >= 0 && r.pair >= old.pair {
-			last[r.host] = r
+// erratumRows says of each host what became of an erratum, what is unknown or
+// open first.
+func (b *builder) erratumRows(e *katprep.Erratum) []erratumRow {
+	records := b.m.records[e.ID]
+	slices.SortStableFunc(records, func(x, y record) int { return int(x.host) - int(y.host) })
+	var rows []erratumRow
+	for len(records) > 0 {
+		n := 1
+		for n < len(records) && records[n].host == records[0].host {
+			n++
 		}
+		rows = append(rows, b.erratumRow(e, records[:n]))
+		records = records[n:]
 	}
-	for hi, r := range last {
-		h := b.m.hosts[hi]
-		row := erratumRow{Host: h, Word: render.EndingWord(katprep.Endings[r.ending]), Href: "hosts/" + h.slug + "/index.html"}
-		switch {
-		case r.pair < 0:
-			open++
-		default:
-			row.Pair, row.rank = b.m.pairs[r.pair], int(r.ending)+1
-			if katprep.Endings[r.ending] == katprep.Unknown {
-				row.rank = -1
-			}
+	order := func(r *erratumRow) int {
+		switch r.ending {
+		case katprep.Unknown:
+			return 0
+		case katprep.Pending:
+			return 1
 		}
-		rows = append(rows, row)
+		return 2
 	}
-	slices.SortFunc(rows, func(a, b erratumRow) int {
-		return cmp.Or(a.rank-b.rank, compareHosts(a.Host.Host, b.Host.Host))
+	slices.SortFunc(rows, func(x, y erratumRow) int {
+		return cmp.Or(order(&x)-order(&y), compareHosts(x.Host.Host, y.Host.Host))
 	})
-	return rows, open
+	return rows
+}
+
+// erratumRow reads the records of one host in the order of time.
+func (b *builder) erratumRow(e *katprep.Erratum, records []record) erratumRow {
+	h := b.m.hosts[records[0].host]
+	r := erratumRow{Host: h, ending: katprep.Pending, Known: "by " + render.Time(b.m.snapshots[0].Snapshot.Finished)}
+	for _, rec := range records {
+		end := katprep.Endings[rec.ending]
+		switch {
+		case rec.pair < 0: // open in the newest snapshot
+			r.again = r.again || r.ending == katprep.Installed || r.ending == katprep.RebootPending
+			r.ending, r.Pair = katprep.Pending, nil
+		case end == katprep.New:
+			r.again = r.ending == katprep.Installed || r.ending == katprep.RebootPending
+			r.ending, r.Pair, r.Known = katprep.New, b.m.pairs[rec.pair], render.Time(b.m.pairs[rec.pair].After.Snapshot.Finished)
+		case r.ending != end: // of comparisons that overlap, the first one proves it
+			r.ending, r.Pair = end, b.m.pairs[rec.pair]
+		}
+	}
+	r.Word = render.EndingWord(r.ending)
+	switch r.ending {
+	case katprep.Installed, katprep.RebootPending:
+		r.judged, r.Deadline = b.judge(h, e, r.Pair.After.Snapshot.Finished)
+	case katprep.Pending:
+		r.judged, r.Deadline = b.judge(h, e, time.Time{})
+	default:
+		r.Deadline.standing = policy.NotCounted
+	}
+	if r.again {
+		r.Word = render.Word{Shape: "⟲", Text: "pending again", Class: "bad"}
+	}
+	return r
 }
 
 // cvePage is a CVE with the advisories that name it.
 type cvePage struct {
 	base
-	ID     string
-	Errata []cveErratum
+	ID      string
+	Errata  []cveErratum
+	Sources []string
 }
 
 type cveErratum struct {
 	*katprep.Erratum
-	Href         string
-	Open, Closed int
+	erratumSum
 }
 
 func (b *builder) cvePages(context.Context) error {
@@ -230,10 +322,9 @@ func (b *builder) cvePages(context.Context) error {
 	var rows []cvePage
 	for _, c := range sortedKeys(by) {
 		path := "cves/" + idSlug(c) + ".html"
-		d := cvePage{base: b.base(path, "cves", c), ID: c}
+		d := cvePage{base: b.base(path, "cves", c, true), ID: c, Sources: b.sources()}
 		for _, id := range slices.Compact(by[c]) {
-			all, open := b.erratumRows(id)
-			d.Errata = append(d.Errata, cveErratum{b.m.errata[id], "errata/" + idSlug(id) + ".html", open, len(all) - open})
+			d.Errata = append(d.Errata, cveErratum{b.m.errata[id], b.m.erratumSums[id]})
 		}
 		rows = append(rows, d)
 		if err := b.page(path, "cve", d); err != nil {
@@ -242,26 +333,23 @@ func (b *builder) cvePages(context.Context) error {
 	}
 	slices.Reverse(rows)
 	return b.paged("cves/index.html", len(rows), func(name string, from, to int, p pager) error {
-		return b.page(name, "cves", cveList{b.base(name, "cves", "CVEs"), rows[from:to], p})
+		return b.page(name, "cves", cveList{b.base(name, "cves", "CVEs", true), rows[from:to], p})
 	})
+}
+
+// sources names the sources of the newest snapshot.
+func (b *builder) sources() []string {
+	var out []string
+	if len(b.m.snapshots) > 0 {
+		for _, s := range b.m.head().Snapshot.Sources {
+			out = append(out, render.Line(s.Name))
+		}
+	}
+	return out
 }
 
 type cveList struct {
 	base
 	Rows  []cvePage
 	Pager pager
-}
-
-type exceptionsPage struct {
-	base
-	Rows []katprep.Exception
-}
-
-func (b *builder) exceptionPage(ctx context.Context) error {
-	xs, err := b.src.Exceptions(ctx)
-	if err != nil {
-		return err
-	}
-	slices.SortStableFunc(xs, func(a, b katprep.Exception) int { return strings.Compare(string(a.Expires), string(b.Expires)) })
-	return b.page("exceptions.html", "exceptions", exceptionsPage{b.base("exceptions.html", "exceptions", "Exceptions"), xs})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stdevel/katprep/render"
 )
 
-//go:embed assets templates
+//go:embed assets templates controls.yaml
 var files embed.FS
 
 // search writes the index as a script, because a page from a disk may load
@@ -39,7 +39,7 @@ func (b *builder) search(context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = io.WriteString(w, "];\n")
+		_, err = io.WriteString(w, "];\n") // the end
 		return err
 	})
 }
@@ -57,14 +57,25 @@ func (b *builder) entries(put func(kind, title, href, extra string) error) error
 	hosts := slices.Clone(b.m.hosts)
 	slices.SortFunc(hosts, func(x, y *host) int { return compareHosts(x.Host, y.Host) })
 	for _, h := range hosts {
-		if err := put("Host", h.Name, "hosts/"+h.slug+"/index.html", ""); err != nil {
+		if err := put("Host", h.Name, "hosts/"+h.slug+"/index.html", h.group); err != nil {
+			return err
+		}
+	}
+	for _, l := range []link{{"Compliance", "compliance.html"}, {"Overdue", "overdue.html"}, {"Exceptions", "exceptions.html"}, {"Trends", "trends.html"}, {"Evidence", "evidence.html"}, {"About", "about.html"}} {
+		if err := put("Page", l.Text, l.Href, ""); err != nil {
 			return err
 		}
 	}
 	cves := map[string]bool{}
 	for _, id := range sortedKeys(b.m.errata) {
 		e := b.m.errata[id]
-		if err := put("Erratum", e.ID, "errata/"+idSlug(e.ID)+".html", cut(e.Title, 120)); err != nil {
+		words := []string{cut(e.Title, 120)}
+		for i, p := range e.Packages { // so that an erratum is found by what it fixes
+			if i < 20 && !slices.Contains(words, p.Name) {
+				words = append(words, p.Name)
+			}
+		}
+		if err := put("Erratum", e.ID, "errata/"+idSlug(e.ID)+".html", strings.Join(words, " ")); err != nil {
 			return err
 		}
 		for _, c := range e.CVEs {
@@ -96,7 +107,8 @@ func (b *builder) assets(context.Context) error {
 	if err != nil {
 		return err
 	}
-	for name, text := range map[string]string{"assets/site.css": render.Style() + string(css), "assets/site.js": string(js), "robots.txt": "User-agent: *\nDisallow: /\n"} {
+	for name, text := range map[string]string{
+		marker: markerText, "assets/site.css": render.Style() + string(css), "assets/site.js": string(js), "robots.txt": "User-agent: *\nDisallow: /\n"} {
 		if err := b.file(name, func(w io.Writer) error { _, err := io.WriteString(w, text); return err }); err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"iter"
 
 	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/policy"
 )
 
 // A Source is what a site needs to know of an archive.
@@ -38,16 +39,21 @@ type Pair struct {
 
 // Options say how a site is built.
 type Options struct {
-	Title    string                      // of the site; "" is "Patch evidence"
-	Version  string                      // of the program
-	Rows     int                         // rows of a table on one page; 0: 500
-	Progress func(done int, what string) // pages written so far, and what is being written; may be nil
+	Title     string                      // of the site; "" is "Patch evidence"
+	Version   string                      // of the program
+	Policy    policy.Policy               // deadlines, and where criticality is found
+	Controls  []Control                   // references to standards; nil: the built-in ones
+	CommitURL string                      // prefix of links to commits, such as of a forge; may be empty
+	Full      bool                        // make every page anew, whatever an earlier build left
+	Rows      int                         // rows of a table on one page; 0: 500
+	Progress  func(done int, what string) // pages made so far, and the last one; may be nil
 }
 
 // Stats says what was built.
 type Stats struct {
 	Pages        int // HTML pages
 	Files        int // all files
+	Kept         int // of them, unchanged since the earlier build
 	Bytes        int64
 	Hosts        int
 	Errata       int
@@ -70,7 +76,7 @@ func Build(ctx context.Context, src Source, out string, o Options) (Stats, error
 		return Stats{}, err
 	}
 	defer t.discard()
-	b := &builder{src: src, o: o, t: t, m: newModel()}
+	b := newBuilder(src, o, t)
 	if err := b.build(ctx); err != nil {
 		return Stats{}, err
 	}

@@ -1,9 +1,9 @@
 package site
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -13,13 +13,18 @@ import (
 )
 
 // marker is the file by which a folder is known to be a site of ours.
-const marker = ".katprep-site"
+const (
+	marker     = ".katprep-site"
+	markerText = "Made by katprep. Changes here are lost with the next build.\n"
+)
 
 // A tree is a site under construction, beside the one that it will replace.
 type tree struct {
 	out  string // absolute
 	tmp  string
 	lock *os.File
+	// earlier says that out holds a site of ours.
+	earlier bool
 }
 
 // openTree locks the place, clears away what a killed build left behind, and
@@ -37,14 +42,14 @@ func openTree(out string) (*tree, error) {
 		return nil, fmt.Errorf("build site: %w", err)
 	}
 	t := &tree{out: abs, tmp: filepath.Join(parent, "."+name+".katprep-build")}
+	if _, err := os.Lstat(filepath.Join(abs, marker)); err == nil {
+		t.earlier = true
+	}
 	if t.lock, err = lockFile(t.tmp + ".lock"); err != nil {
 		return nil, err
 	}
 	if err = os.RemoveAll(t.tmp); err == nil {
 		err = os.Mkdir(t.tmp, 0o755)
-	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(t.tmp, marker), []byte("Made by katprep. Changes here are lost with the next build.\n"), 0o644)
 	}
 	if err != nil {
 		t.discard()
@@ -82,34 +87,94 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// write makes one file of the tree. Names use slashes and are made by us.
-func (t *tree) write(name string, fill func(io.Writer) error) (int64, error) {
+// old reads a file of the earlier site.
+func (t *tree) old(name string) ([]byte, error) {
+	return os.ReadFile(filepath.Join(t.out, filepath.FromSlash(name)))
+}
+
+// write makes one file of the tree. Names use slashes and are made by us. A
+// file that the earlier site has with the same bytes is kept.
+func (t *tree) write(name string, data []byte) (kept bool, err error) {
 	path := filepath.Join(t.tmp, filepath.FromSlash(name))
+	if old := filepath.Join(t.out, filepath.FromSlash(name)); t.earlier && sameFile(old, data) {
+		if t.link(old, path) == nil {
+			return true, nil
+		}
+	}
+	f, err := create(path)
+	if err != nil {
+		return false, fmt.Errorf("build site: %w", err)
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return false, fmt.Errorf("build site: %w", err)
+	}
+	return false, nil
+}
+
+func create(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
 	if errors.Is(err, os.ErrNotExist) {
 		if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
 			f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
 		}
 	}
+	return f, err
+}
+
+func sameFile(path string, data []byte) bool {
+	fi, err := os.Lstat(path)
+	if err != nil || !fi.Mode().IsRegular() || fi.Size() != int64(len(data)) {
+		return false
+	}
+	b, err := os.ReadFile(path)
+	return err == nil && bytes.Equal(b, data)
+}
+
+// link gives a file of the earlier site a second name in the new one: files
+// are never changed in place, so that both are safe.
+func (t *tree) link(old, path string) error {
+	err := os.Link(old, path)
+	if errors.Is(err, os.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
+			err = os.Link(old, path)
+		}
+	}
+	return err
+}
+
+// keep takes a file of the earlier site as it is and returns its size.
+func (t *tree) keep(name string) (int, error) {
+	if !t.earlier {
+		return 0, os.ErrNotExist
+	}
+	old, path := filepath.Join(t.out, filepath.FromSlash(name)), filepath.Join(t.tmp, filepath.FromSlash(name))
+	fi, err := os.Lstat(old)
 	if err != nil {
-		return 0, fmt.Errorf("build site: %w", err)
+		return 0, err
 	}
-	c := &counter{w: f}
-	if err := errors.Join(fill(c), f.Close()); err != nil {
-		return c.n, fmt.Errorf("write %s: %w", name, err)
+	if !fi.Mode().IsRegular() {
+		return 0, katprep.Errorf(katprep.Corrupt, "keep %s: not a file", name)
 	}
-	return c.n, nil
+	if err := t.link(old, path); err == nil || errors.Is(err, os.ErrExist) {
+		return int(fi.Size()), nil
+	}
+	b, err := os.ReadFile(old) // a file system without links
+	if err != nil {
+		return 0, err
+	}
+	_, err = t.write(name, b)
+	return len(b), err
 }
 
-type counter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
+// drop removes files that were kept.
+func (t *tree) drop(names []string) error {
+	for _, n := range names {
+		if err := os.Remove(filepath.Join(t.tmp, filepath.FromSlash(n))); err != nil {
+			return fmt.Errorf("build site: %w", err)
+		}
+	}
+	return nil
 }
 
 // publish puts the tree in the place of the old site: at no time is there

@@ -1,17 +1,28 @@
 package site
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"html/template"
-	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/render"
 )
 
+// pagesFormat is part of what an earlier build is recognised by. It grows
+// when code changes what pages look like; templates are recognised by
+// themselves.
+const pagesFormat = "1"
+
 // views are the parsed templates.
-type views struct{ t *template.Template }
+type views struct {
+	t    *template.Template
+	hash string // of everything that pages are made of
+}
 
 func newViews() (*views, error) {
 	t, err := render.Parts()
@@ -19,18 +30,31 @@ func newViews() (*views, error) {
 		return nil, err
 	}
 	t = t.Funcs(template.FuncMap{
-		"root":    func(b base, href string) string { return b.Root + href },
-		"erratum": func(id string) string { return "errata/" + idSlug(id) + ".html" },
-		"cve":     func(id string) string { return "cves/" + idSlug(id) + ".html" },
-		"web":     web,
-		"counts":  func(n [len(katprep.Endings)]int) []render.Count { return countArray(n) },
-		"days":    days,
-		"dict":    dict,
+		"changeErrata": changeErrata, "changePackages": changePackages, "pairRows": pairRows, "gapRows": gapRows,
+		"advisoryRows": advisoryRows, "eventRows": eventRows, "hostRows": hostRows, "erratumHosts": erratumHosts,
+		"erratumRows": erratumList, "openRows": openRows, "findingRows": findingRows, "packageLines": packageLines, "cveLinks": cveLinks, "counts": countsHTML,
+		"erratumHref": func(id string) string { return "errata/" + idSlug(id) + ".html" },
+		"cve":         func(id string) string { return "cves/" + idSlug(id) + ".html" },
+		"web":         web, "dict": dict, "n": plural,
 	})
 	if t, err = t.ParseFS(files, "templates/*.tmpl"); err != nil {
 		return nil, err
 	}
-	return &views{t}, nil
+	sum := sha256.New()
+	sum.Write([]byte(pagesFormat + render.Style()))
+	err = fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := files.ReadFile(path)
+		sum.Write(append([]byte(path), b...))
+		return err
+	})
+	return &views{t, hex.EncodeToString(sum.Sum(nil))}, err
+}
+
+func (v *views) execute(w *bytes.Buffer, view string, data any) error {
+	return v.t.ExecuteTemplate(w, view, data)
 }
 
 // dict makes the data of a shared part of names and values.
@@ -45,8 +69,12 @@ func dict(pairs ...any) (map[string]any, error) {
 	return m, nil
 }
 
-func (v *views) execute(w io.Writer, view string, data any) error {
-	return v.t.ExecuteTemplate(w, view, data)
+// plural writes "1 host is" or "3 hosts are".
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return itoa(n) + " " + many
 }
 
 // web returns an address only if it is one that a browser may be sent to.
@@ -57,14 +85,27 @@ func web(s string) string {
 	return ""
 }
 
-func countArray(n [len(katprep.Endings)]int) []render.Count {
-	var out []render.Count
-	for i, c := range n {
-		if c > 0 {
-			out = append(out, render.Count{Ending: katprep.Endings[i], N: c})
-		}
+func countsHTML(n [len(katprep.Endings)]int) template.HTML {
+	var c [len(katprep.Endings)]int32
+	for i := range n {
+		c[i] = int32(n[i])
 	}
-	return out
+	return (&markup{}).counts(c).html()
+}
+
+func cveLinks(root string, ids []string) template.HTML {
+	return (&markup{root: root}).cves(ids).html()
+}
+
+// findingRows writes what is overdue, or pending again.
+func findingRows(root string, rows []finding) template.HTML {
+	m := &markup{root: root}
+	for i := range rows {
+		f := &rows[i]
+		m.lit(`<tr><th scope="row">`).link("hosts/"+f.Host.slug+"/index.html", "", f.Host.Name).lit(`</th><td>`).link("errata/"+idSlug(f.Erratum.ID)+".html", "id", f.Erratum.ID)
+		m.lit(`<span class="sub">`).text(f.Erratum.Title).lit(`</span></td>`).severity(f.Erratum.Severity, f.Erratum.Type).lit(`<td class="t">`).or(string(f.Erratum.Issued)).lit(`</td>`).number(f.Days).deadline(f.Deadline).lit("</tr>\n")
+	}
+	return m.html()
 }
 
 func days(n int) string {
@@ -91,20 +132,18 @@ func (p *pair) Totals() totals { return p.totals }
 // Complete reports whether there are two snapshots.
 func (p *pair) Complete() bool { return p.complete() }
 
-// Slug is the host's folder.
-func (h *host) Slug() string { return h.slug }
-
-// Latest reports whether the host is in the newest snapshot.
-func (h *host) Latest() bool { return h.latest }
-
-// Status is how much of the host the newest snapshot holds.
-func (h *host) Status() katprep.Status { return h.status }
+// Tag is the tag of a run's snapshot of a phase.
+func (p *pair) Tag(ph string) string { return "run/" + string(p.Run) + "/" + ph }
 
 // Open is the number of installable errata.
 func (h *host) Open() int { return int(h.open) }
 
-// Changes is the number of pairs in which the host changed.
-func (h *host) Changes() int { return len(h.events) }
+// Criticality is how important the host is.
+func (h *host) Criticality() string { return h.crit }
 
-// Key is the last part of the pair's path.
-func (p *pair) Key() string { return p.key() }
+// Recorded reports whether an approval is there, InTime whether it is of
+// before the work began.
+func (a approval) Recorded() bool { return a != approvalNone }
+
+// InTime reports whether the run was approved before it began.
+func (a approval) InTime() bool { return a == approvalInTime }

@@ -1,0 +1,148 @@
+package site
+
+import (
+	"html/template"
+	"strconv"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/render"
+)
+
+// A markup writes HTML of which there is much: the rows of tables, where
+// templates would take most of the time. lit takes constants of this
+// program; everything else goes through text, which escapes.
+type markup struct {
+	b    []byte
+	root string
+}
+
+func (m *markup) html() template.HTML { return template.HTML(m.b) } //nolint:gosec // lit and text made it
+
+func (m *markup) lit(s string) *markup {
+	m.b = append(m.b, s...)
+	return m
+}
+
+// text writes untrusted text in one line, for elements and for attributes in
+// double quotes.
+func (m *markup) text(s string) *markup {
+	s = render.Line(s)
+	last := 0
+	for i := range len(s) {
+		var esc string
+		switch s[i] {
+		case '<':
+			esc = "&lt;"
+		case '>':
+			esc = "&gt;"
+		case '&':
+			esc = "&amp;"
+		case '"':
+			esc = "&#34;"
+		case '\'':
+			esc = "&#39;"
+		default:
+			continue
+		}
+		m.b = append(append(m.b, s[last:i]...), esc...)
+		last = i + 1
+	}
+	m.b = append(m.b, s[last:]...)
+	return m
+}
+
+func (m *markup) int(n int) *markup {
+	m.b = strconv.AppendInt(m.b, int64(n), 10)
+	return m
+}
+
+// or writes text, or a dash if there is none.
+func (m *markup) or(s string) *markup {
+	if s == "" {
+		return m.lit("–")
+	}
+	return m.text(s)
+}
+
+// link writes a link to a page of the site; href is made of slugs.
+func (m *markup) link(href, class, s string) *markup {
+	m.lit(`<a`)
+	if class != "" {
+		m.lit(` class="`).lit(class).lit(`"`)
+	}
+	return m.lit(` href="`).text(m.root + href).lit(`">`).text(s).lit(`</a>`)
+}
+
+func (m *markup) word(w render.Word) *markup {
+	return m.lit(`<span class="w `).lit(w.Class).lit(`"><b aria-hidden="true">`).lit(w.Shape).lit(`</b>`).text(w.Text).lit(`</span>`)
+}
+
+// counts writes how often each ending occurs.
+func (m *markup) counts(n [len(katprep.Endings)]int32) *markup {
+	first := true
+	for i, c := range n {
+		if c == 0 {
+			continue
+		}
+		if !first {
+			m.lit(" · ")
+		}
+		first = false
+		w := render.EndingWord(katprep.Endings[i])
+		m.lit(`<span class="nb `).lit(w.Class).lit(`"><span aria-hidden="true">`).lit(w.Shape).lit(`</span> `).int(int(c)).lit(" ").lit(w.Text).lit(`</span>`)
+	}
+	if first {
+		m.lit(`<span class="soft">–</span>`)
+	}
+	return m
+}
+
+// severity writes the cell of a severity, with a key to sort by.
+func (m *markup) severity(s katprep.Severity, t katprep.ErratumType) *markup {
+	m.lit(`<td data-key="`).int(len(katprep.Severities) - render.SeverityRank(s)).lit(`">`)
+	switch {
+	case s != "":
+		m.word(render.SeverityWord(s))
+	default:
+		m.lit(`<span class="soft">`).or(string(t)).lit(`</span>`)
+	}
+	return m.lit(`</td>`)
+}
+
+// number writes a cell with a number.
+func (m *markup) number(n int) *markup {
+	if n == 0 {
+		return m.lit(`<td class="num zero">0</td>`)
+	}
+	return m.lit(`<td class="num">`).int(n).lit(`</td>`)
+}
+
+// change writes "a → b" with the changed part marked.
+func (m *markup) change(before, after []katprep.EVR) *markup {
+	return m.lit(string(render.ChangeHTML(before, after)))
+}
+
+func (m *markup) erratum(id, title string) *markup {
+	m.lit(`<th scope="row">`).link("errata/"+idSlug(id)+".html", "id", id)
+	if title != "" {
+		m.lit(`<span class="sub">`).text(title).lit(`</span>`)
+	}
+	return m
+}
+
+func (m *markup) cves(ids []string) *markup {
+	for i, c := range ids {
+		if i > 0 {
+			m.lit(" ")
+		}
+		m.link("cves/"+idSlug(c)+".html", "id", c)
+	}
+	return m
+}
+
+func one(v katprep.EVR) []katprep.EVR {
+	if v == "" {
+		return nil
+	}
+	return []katprep.EVR{v}
+}

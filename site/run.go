@@ -1,0 +1,313 @@
+package site
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/policy"
+	"github.com/stdevel/katprep/render"
+)
+
+// A runView is what the archive's record of a run comes to.
+type runView struct {
+	Plan       *katprep.Plan
+	Record     *katprep.RunRecord
+	Approval   approval
+	Began      time.Time
+	Stages     []stageRow
+	Failures   []katprep.Entry
+	Deviations []string
+	Missing    []missing // planned, and not proven to be installed
+	Hosts      int
+	Touched    int
+	checks     []checkRow
+}
+
+type stageRow struct {
+	Stage        katprep.Stage
+	From, To     time.Time
+	Steps        int
+	Done         int
+	Failed       int
+	Unknown      int
+	Interrupted  int // intents of which no outcome is known
+	Participants string
+}
+
+type missing struct {
+	Host      string
+	Href      string
+	Erratum   string
+	Word      render.Word
+	Exception string
+}
+
+// A checkRow is the checklist of one host, a cell for each kind of step.
+type checkRow struct {
+	Name  string
+	Href  string
+	Wave  string
+	Cells []checkCell
+	Notes []string
+	bad   int
+}
+
+type checkCell struct {
+	Word render.Word
+	At   time.Time
+	Ref  string
+	Say  string
+}
+
+// checkKinds are the columns of the checklist.
+var checkKinds = [...]katprep.StepKind{katprep.StepVMSnapshot, katprep.StepDowntime, katprep.StepHook, katprep.StepPatch, katprep.StepReboot, katprep.StepCheck, katprep.StepRevert, katprep.StepEndDown, katprep.StepRemoveVM}
+
+func (b *builder) runView(p *pair) *runView {
+	if p.Record == nil {
+		return nil
+	}
+	v := &runView{Plan: &p.Record.Plan, Record: p.Record, Approval: approvalOf(p.Record), Began: began(p.Record), Hosts: len(p.Record.Plan.Hosts)}
+	v.Stages = stages(p.Record.Journal)
+	touched := map[string]bool{}
+	for _, e := range p.Record.Journal {
+		if e.Event == katprep.EventFailed || e.Event == katprep.EventUnknown {
+			v.Failures = append(v.Failures, e)
+		}
+		if e.Host != "" && e.Event != katprep.EventSkipped && e.Event != katprep.EventNote {
+			touched[e.Host] = true
+		}
+	}
+	v.Touched = len(touched)
+	v.checks = b.checklist(p)
+	v.Deviations = deviations(p, v)
+	return v
+}
+
+// stages sums the journal up by stage, in the order in which they began.
+func stages(journal []katprep.Entry) []stageRow {
+	var out []stageRow
+	last := map[string]katprep.Event{}
+	people := map[katprep.Stage][]string{}
+	for _, e := range journal {
+		i := slices.IndexFunc(out, func(r stageRow) bool { return r.Stage == e.Stage })
+		if i < 0 {
+			i = len(out)
+			out = append(out, stageRow{Stage: e.Stage, From: e.At})
+		}
+		out[i].To = e.At
+		if e.By != "" && !slices.Contains(people[e.Stage], e.By) {
+			people[e.Stage] = append(people[e.Stage], render.Line(e.By))
+		}
+		if e.Step != "" && e.Event != katprep.EventNote {
+			last[string(e.Stage)+"\x00"+e.HostID.String()+"\x00"+e.Step] = e.Event
+		}
+	}
+	for i := range out {
+		r := &out[i]
+		r.Participants = strings.Join(people[r.Stage], ", ")
+		for k, ev := range last {
+			if !strings.HasPrefix(k, string(r.Stage)+"\x00") {
+				continue
+			}
+			r.Steps++
+			switch ev {
+			case katprep.EventDone:
+				r.Done++
+			case katprep.EventFailed:
+				r.Failed++
+			case katprep.EventUnknown:
+				r.Unknown++
+			case katprep.EventIntent, katprep.EventSent:
+				r.Interrupted++
+			}
+		}
+	}
+	return out
+}
+
+// checklist says of each host of the plan how its steps ended, failures
+// first.
+func (b *builder) checklist(p *pair) []checkRow {
+	last := map[string]katprep.Entry{}
+	for _, e := range p.Record.Journal {
+		if e.Step != "" && e.Event != katprep.EventNote {
+			last[e.HostID.String()+"\x00"+e.Step] = e
+		}
+	}
+	var out []checkRow
+	for i := range p.Record.Plan.Hosts {
+		hp := &p.Record.Plan.Hosts[i]
+		r := checkRow{Name: hp.Name, Notes: hp.Notes, Href: b.hostHref(hp.Host)}
+		if hp.Wave >= 0 && hp.Wave < len(p.Record.Plan.Waves) {
+			r.Wave = p.Record.Plan.Waves[hp.Wave].Name
+		}
+		for _, kind := range checkKinds {
+			c := checkCell{Word: render.Word{Shape: "–", Text: "not planned", Class: "none"}}
+			for _, s := range hp.Steps {
+				if s.Kind == kind {
+					c = worse(c, cellOf(last[hp.HostID.String()+"\x00"+s.ID], s))
+				}
+			}
+			if c.Word.Class == "bad" {
+				r.bad++
+			}
+			r.Cells = append(r.Cells, c)
+		}
+		out = append(out, r)
+	}
+	slices.SortStableFunc(out, func(x, y checkRow) int {
+		return cmp.Or(min(y.bad, 1)-min(x.bad, 1), strings.Compare(x.Wave, y.Wave), strings.Compare(x.Name, y.Name))
+	})
+	return out
+}
+
+// hostHref is the page of a host, or "" if no snapshot has it.
+func (b *builder) hostHref(h katprep.Host) string {
+	if i, ok := b.m.index[h.HostID]; ok {
+		return "hosts/" + b.m.hosts[i].slug + "/index.html"
+	}
+	return ""
+}
+
+// cellOf says how a step ended. Only what another system confirmed is done.
+func cellOf(e katprep.Entry, s katprep.PlannedStep) checkCell {
+	c := checkCell{At: e.At, Ref: e.Ref, Say: cmp.Or(e.Message, s.Say)}
+	switch e.Event {
+	case katprep.EventDone:
+		c.Word = render.Word{Shape: "✓", Text: "done", Class: "good"}
+	case katprep.EventFailed:
+		c.Word = render.Word{Shape: "✗", Text: "failed", Class: "bad"}
+	case katprep.EventSkipped:
+		c.Word = render.Word{Shape: "·", Text: "skipped", Class: "none"}
+	case "":
+		c.Word = render.Word{Shape: "○", Text: "not begun", Class: "open"}
+	default: // sent, intended, unknown: nobody confirmed it
+		c.Word = render.Word{Shape: "?", Text: "not confirmed", Class: "bad"}
+	}
+	return c
+}
+
+// worse keeps the cell that a reader must see, if a host has several steps of
+// a kind.
+func worse(a, b checkCell) checkCell {
+	rank := map[string]int{"not planned": -1, "skipped": 0, "done": 1, "not begun": 2, "not confirmed": 3, "failed": 4}
+	if rank[b.Word.Text] > rank[a.Word.Text] {
+		return b
+	}
+	return a
+}
+
+// deviations lists what differs from the plan in sentences.
+func deviations(p *pair, v *runView) []string {
+	var out []string
+	w := v.Plan.Window
+	for _, s := range v.Stages {
+		if s.Stage != katprep.StagePrepare && s.Stage != katprep.StageExecute {
+			continue
+		}
+		if !w.Start.IsZero() && s.From.Before(w.Start) {
+			out = append(out, "The stage “"+string(s.Stage)+"” began on "+render.Time(s.From)+", before the window opened on "+render.Time(w.Start)+".")
+		}
+		if !w.End.IsZero() && s.To.After(w.End) {
+			out = append(out, "The stage “"+string(s.Stage)+"” ended on "+render.Time(s.To)+", after the window closed on "+render.Time(w.End)+".")
+		}
+	}
+	if !v.Began.IsZero() && v.Touched < v.Hosts {
+		out = append(out, itoa(v.Hosts-v.Touched)+" of the "+itoa(v.Hosts)+" hosts of the plan were not touched.")
+	}
+	if p.totals.Unplanned > 0 {
+		out = append(out, itoa(p.totals.Unplanned)+" package changes on hosts of the plan were not asked for by it.")
+	}
+	switch v.Approval {
+	case approvalLate:
+		out = append(out, "The approval is of "+render.Time(v.Record.Approval.At)+", after the work had begun on "+render.Time(v.Began)+".")
+	case approvalRejected:
+		out = append(out, "The run was not approved: "+render.Line(v.Record.Approval.Verdict)+".")
+	case approvalNone:
+		if !v.Began.IsZero() {
+			out = append(out, "The run began without a recorded approval.")
+		}
+	}
+	return out
+}
+
+// missingOf lists the errata of the plan that no snapshot proves installed.
+func (b *builder) missingOf(p *pair, list []summary) []missing {
+	if p.Record == nil {
+		return nil
+	}
+	found := map[katprep.HostID]*summary{}
+	for i := range list {
+		found[list[i].Host.HostID] = &list[i]
+	}
+	var out []missing
+	for i := range p.Record.Plan.Hosts {
+		hp := &p.Record.Plan.Hosts[i]
+		for _, id := range hp.Errata {
+			e := endingOf(found[hp.HostID], id)
+			if e == katprep.Installed || e == katprep.RebootPending {
+				continue
+			}
+			m := missing{Host: hp.Name, Href: b.hostHref(hp.Host), Erratum: id, Word: render.EndingWord(e)}
+			if x := policy.Find(b.exceptions, hp.Name, b.m.erratum(id)); x != nil {
+				m.Exception = x.ID
+			}
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// endingOf is what became of an erratum on a host. A host that did not change
+// still has what it had.
+func endingOf(s *summary, id string) katprep.Ending {
+	if s == nil {
+		return katprep.Pending
+	}
+	for _, o := range s.Errata {
+		if o.ID == id {
+			return katprep.Endings[o.Ending]
+		}
+	}
+	return katprep.Unknown
+}
+
+type journalPage struct {
+	base
+	Pair  *pair
+	Rows  []katprep.Entry
+	Pager pager
+}
+
+type checklistPage struct {
+	base
+	Pair  *pair
+	Kinds []string
+	Rows  []checkRow
+	Pager pager
+}
+
+// runPages writes the journal and the checklist of a run.
+func (b *builder) runPages(_ context.Context, p *pair, v *runView) error {
+	if v == nil {
+		return nil
+	}
+	journal := p.Record.Journal
+	err := b.paged(p.dir+"/journal.html", len(journal), func(name string, from, to int, pg pager) error {
+		return b.page(name, "journal", journalPage{b.base(name, "maintenances", "Journal of "+p.title(), false), p, journal[from:to], pg})
+	})
+	if err != nil {
+		return err
+	}
+	kinds := make([]string, len(checkKinds))
+	for i, k := range checkKinds {
+		kinds[i] = strings.ReplaceAll(string(k), "-", " ")
+	}
+	return b.paged(p.dir+"/checklist.html", len(v.checks), func(name string, from, to int, pg pager) error {
+		return b.page(name, "checklist", checklistPage{b.base(name, "maintenances", "Checklist of "+p.title(), false), p, kinds, v.checks[from:to], pg})
+	})
+}

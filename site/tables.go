@@ -1,0 +1,194 @@
+package site
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"encoding/xml"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/render"
+)
+
+// A table is the data behind a table of a page: as CSV that spreadsheets may
+// open, and as JSON.
+type table struct {
+	head []string
+	rows [][]string
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// save writes the table as path.csv and path.json.
+func (b *builder) save(path string, t *table) error {
+	err := b.file(path+".csv", func(w io.Writer) error {
+		out := csv.NewWriter(w)
+		if err := out.Write(t.head); err != nil {
+			return err
+		}
+		for _, r := range t.rows {
+			safe := make([]string, len(r))
+			for i := range r {
+				safe[i] = render.CSVCell(r[i])
+			}
+			if err := out.Write(safe); err != nil {
+				return err
+			}
+		}
+		out.Flush()
+		return out.Error()
+	})
+	if err != nil {
+		return err
+	}
+	return b.file(path+".json", t.writeJSON)
+}
+
+// writeJSON writes a list of objects, their names in the order of the head.
+func (t *table) writeJSON(w io.Writer) error {
+	var buf bytes.Buffer
+	buf.WriteString("[")
+	for i, r := range t.rows {
+		if i > 0 {
+			buf.WriteString(",")
+		}
+		buf.WriteString("\n {")
+		for j, name := range t.head {
+			if j > 0 {
+				buf.WriteString(", ")
+			}
+			key, err := json.Marshal(name)
+			if err != nil {
+				return err
+			}
+			val, err := json.Marshal(r[j])
+			if err != nil {
+				return err
+			}
+			buf.Write(key)
+			buf.WriteString(": ")
+			buf.Write(val)
+		}
+		buf.WriteString("}")
+	}
+	buf.WriteString("\n]\n")
+	_, err := w.Write(buf.Bytes())
+	return err
+}
+
+// pairTables writes the data behind the page of a pair.
+func (b *builder) pairTables(p *pair, rows []row, errata []*advisory) error {
+	hosts := &table{head: []string{"host", "source", "id", "state", "before", "after", "installed", "reboot_pending", "no_longer_applicable", "pending", "unknown", "new", "packages", "rebooted", "why"}}
+	for i := range rows {
+		r := &rows[i]
+		cells := []string{r.summary.Host.Name, r.summary.Host.Source, r.summary.Host.ID, r.word().Text, string(r.Before), string(r.After)}
+		for _, n := range r.counts() {
+			cells = append(cells, itoa(int(n)))
+		}
+		hosts.add(append(cells, itoa(r.Packages), string(r.Rebooted), strings.Join(r.Problems, "; "))...)
+	}
+	adv := &table{head: []string{"erratum", "type", "severity", "issued", "title", "cves", "installed", "reboot_pending", "no_longer_applicable", "pending", "unknown", "new"}}
+	for _, a := range errata {
+		cells := []string{a.ID, string(a.Type), string(a.Severity), string(a.Issued), a.Title, strings.Join(a.CVEs, " ")}
+		for _, n := range a.n {
+			cells = append(cells, itoa(n))
+		}
+		adv.add(cells...)
+	}
+	if err := b.save(p.dir+"/hosts", hosts); err != nil {
+		return err
+	}
+	return b.save(p.dir+"/errata", adv)
+}
+
+// tables writes the data behind the lists.
+func (b *builder) tables(context.Context) error {
+	hosts := &table{head: []string{"host", "source", "id", "status", "installable_errata", "host_group", "criticality", "comparisons"}}
+	for _, h := range b.sortedHosts() {
+		status, open := string(h.status), itoa(int(h.open))
+		if !h.latest {
+			status = "not there"
+		}
+		if h.status != katprep.Collected {
+			open = "unknown"
+		}
+		hosts.add(h.Name, h.Source, h.ID, status, open, h.group, h.crit, itoa(len(h.events)))
+	}
+	errata := &table{head: []string{"erratum", "type", "severity", "issued", "title", "cves", "open", "overdue", "dealt_with", "unknown"}}
+	for _, e := range b.sortedErrata() {
+		errata.add(e.ID, string(e.Type), string(e.Severity), string(e.Issued), e.Title, strings.Join(e.CVEs, " "), itoa(e.Open), itoa(e.Overdue), itoa(e.Closed), itoa(e.Unknown))
+	}
+	overdue := &table{head: []string{"host", "erratum", "severity", "issued", "due", "days_over", "exception"}}
+	for _, f := range b.gov.overdue {
+		overdue.add(f.Host.Name, f.Erratum.ID, string(f.Erratum.Severity), string(f.Erratum.Issued), f.Deadline.due, itoa(f.Days), f.Deadline.exception)
+	}
+	pairs := &table{head: []string{"name", "run", "before", "after", "finished", "hosts", "unknown", "changed", "unchanged", "added", "removed"}}
+	for _, p := range slices.Backward(b.m.pairs) {
+		if p.complete() {
+			t := p.totals
+			pairs.add(p.title(), string(p.Run), string(p.Before.Commit), string(p.After.Commit), p.After.Snapshot.Finished.UTC().Format(time.RFC3339), itoa(t.Hosts), itoa(t.Unknown), itoa(t.Changed), itoa(t.Unchanged), itoa(t.Added), itoa(t.Removed))
+		}
+	}
+	for _, d := range []struct {
+		name string
+		t    *table
+	}{{"hosts", hosts}, {"errata", errata}, {"overdue", overdue}, {"comparisons", pairs}} {
+		if err := b.save("data/"+d.name, d.t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// An atomFeed is RFC 4287.
+type atomFeed struct {
+	XMLName xml.Name    `xml:"http://www.w3.org/2005/Atom feed"`
+	ID      string      `xml:"id"`
+	Title   string      `xml:"title"`
+	Updated string      `xml:"updated"`
+	Author  string      `xml:"author>name"`
+	Entries []atomEntry `xml:"entry"`
+}
+
+type atomEntry struct {
+	ID      string   `xml:"id"`
+	Title   string   `xml:"title"`
+	Updated string   `xml:"updated"`
+	Link    atomLink `xml:"link"`
+	Summary string   `xml:"summary"`
+}
+
+type atomLink struct {
+	Href string `xml:"href,attr"`
+}
+
+// feed writes the newest comparisons. Links are relative to the feed; IDs are
+// made of commits and stay what they are wherever the site moves.
+func (b *builder) feed(context.Context) error {
+	f := atomFeed{ID: "urn:katprep:site", Title: render.Line(b.o.Title), Author: "katprep", Updated: "1970-01-01T00:00:00Z"}
+	for _, p := range slices.Backward(b.m.pairs) {
+		if !p.complete() || len(f.Entries) == 50 {
+			continue
+		}
+		at := p.After.Snapshot.Finished.UTC().Format(time.RFC3339)
+		if len(f.Entries) == 0 {
+			f.ID, f.Updated = "urn:katprep:first:"+string(b.m.snapshots[0].Commit), at
+		}
+		t := p.totals
+		sum := itoa(t.Unknown) + " unknown, " + itoa(t.Changed) + " changed, " + itoa(t.Unchanged) + " unchanged of " + itoa(t.Hosts) + " hosts"
+		f.Entries = append(f.Entries, atomEntry{"urn:katprep:" + string(p.Before.Commit) + ":" + string(p.After.Commit), p.title(), at, atomLink{p.dir + "/index.html"}, sum})
+	}
+	return b.file("feed.atom", func(w io.Writer) error {
+		if _, err := io.WriteString(w, xml.Header); err != nil {
+			return err
+		}
+		e := xml.NewEncoder(w)
+		e.Indent("", " ")
+		return e.Encode(f)
+	})
+}
