@@ -65,6 +65,11 @@ const (
 // A HostPlan is what is to be done with one host, in order.
 type HostPlan struct {
 	Host
+	IP      string        `json:"ip,omitempty"` // by these other systems find it if they do not know its name
+	IP6     string        `json:"ip6,omitempty"`
+	MAC     string        `json:"mac,omitempty"`
+	UUID    string        `json:"uuid,omitempty"`
+	OS      string        `json:"os,omitempty"`      // OS.ID, for hooks
 	Wave    int           `json:"wave"`              // index into Plan.Waves
 	Errata  []string      `json:"errata,omitempty"`  // to be installed, sorted
 	Updates []Update      `json:"updates,omitempty"` // pending updates at plan time, to be installed too

@@ -24,8 +24,8 @@ import (
 type Marker string
 
 // A Target names a host to another system. Name is the object's name there
-// if it is known; otherwise the system is searched by the other fields, and
-// more than one match is an error of kind katprep.Conflict.
+// if it is known; otherwise the system is searched by Host.Name and the other
+// fields, and more than one match is an error of kind katprep.Conflict.
 type Target struct {
 	Host   katprep.Host
 	Name   string

@@ -35,6 +35,19 @@ func JobMarker(run katprep.RunID, n int) Marker {
 	return NewMarker(run) + Marker("-j"+strconv.Itoa(n))
 }
 
+// jobNumber is the number in a job's marker, or 0.
+func jobNumber(m Marker) int {
+	i := strings.LastIndex(string(m), "-j")
+	if i < 0 {
+		return 0
+	}
+	n, err := strconv.Atoi(string(m[i+len("-j"):]))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // ScriptMarker returns the marker of an attempt to run the script that is
 // the step with the index in a host's plan.
 func ScriptMarker(run katprep.RunID, step, attempt int) Marker {

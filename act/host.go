@@ -1,0 +1,216 @@
+package act
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/stdevel/katprep"
+)
+
+// host takes one host through one stage. Steps that are settled are left
+// out, so that a stage that was interrupted goes on where it was.
+func (r *runner) host(ctx context.Context, g *gatherer, stage katprep.Stage, h *katprep.HostPlan) {
+	defer g.leave(h)
+	if len(h.Steps) == 0 {
+		r.result(h, stage, "", "")
+		return
+	}
+	if step, why := r.admit(stage, h); why != "" {
+		r.result(h, stage, step, why)
+		return
+	}
+	again := stage == katprep.StageVerify && r.Options.VerifyAgain && r.p.complete(h, stage)
+	step, failure, stop := r.steps(ctx, g, stage, h, again)
+	if failure != "" {
+		r.countFailure(h, failure)
+		if r.reverts(stage, h) {
+			r.steps(ctx, g, katprep.StageRevert, h, false)
+		}
+	}
+	r.result(h, stage, step, stop)
+}
+
+// reverts reports whether a failed host goes back to its VM snapshot.
+func (r *runner) reverts(stage katprep.Stage, h *katprep.HostPlan) bool {
+	return r.Plan.Limits.OnFailure == katprep.FailRevert &&
+		(stage == katprep.StageExecute || stage == katprep.StageVerify) &&
+		r.p.step(h.HostID, "patch").Attempts > 0 && r.p.step(h.HostID, "vm-snapshot").Event == katprep.EventDone
+}
+
+// admit says why the host must not enter the stage, and which step is
+// missing; nothing if it may.
+func (r *runner) admit(stage katprep.Stage, h *katprep.HostPlan) (step, why string) {
+	reverted := r.p.step(h.HostID, "revert").Event == katprep.EventDone
+	patched := r.p.step(h.HostID, "patch").Attempts > 0 || r.p.step(h.HostID, "reboot").Attempts > 0
+	switch stage {
+	case katprep.StagePrepare, katprep.StageExecute, katprep.StageVerify:
+		if reverted {
+			return "revert", "the host was taken back to its VM snapshot"
+		}
+	}
+	switch stage {
+	case katprep.StageExecute:
+		if step := r.p.missing(h, katprep.StagePrepare); step != "" {
+			return step, "the host is not prepared: " + step + " is not confirmed"
+		}
+		if r.p.begun(h, katprep.StageCleanup) {
+			return "", "the host was cleaned up already"
+		}
+	case katprep.StageVerify:
+		if !r.p.begun(h, katprep.StageExecute) {
+			return "", "the host was not executed yet"
+		}
+	case katprep.StageCleanup:
+		if step := r.p.missing(h, katprep.StageVerify); step != "" && patched && !reverted && !r.Options.Unverified {
+			return step, "the host is not verified: " + step + " is not confirmed"
+		}
+	case katprep.StageRevert:
+		if r.p.step(h.HostID, "vm-snapshot").Event != katprep.EventDone {
+			return "vm-snapshot", "there is no VM snapshot of this run to go back to"
+		}
+	}
+	return "", ""
+}
+
+// steps does the steps of one stage. failure is what failed, stop why the
+// host did not get to the end of the stage otherwise, and step where.
+func (r *runner) steps(ctx context.Context, g *gatherer, stage katprep.Stage, h *katprep.HostPlan, again bool) (step, failure, stop string) {
+	hooks := true // none of them failed
+	for i := range h.Steps {
+		s := &h.Steps[i]
+		if s.Stage != stage || !again && !r.due(h, i) || again && s.Args["undo"] != "" && !r.p.undoDue(h, s) {
+			continue
+		}
+		if ctx.Err() != nil {
+			return s.ID, failure, "interrupted"
+		}
+		if (failure != "" || stop != "") && !goesOn(stage, s, hooks) {
+			continue
+		}
+		if why := r.closed(stage); why != "" && !goesOn(stage, s, hooks) {
+			step, stop = s.ID, why
+			continue
+		}
+		out := r.step(ctx, g, h, i)
+		switch {
+		case out.event == katprep.EventSkipped && out.deferred && stop == "":
+			step, stop = s.ID, out.message
+		case out.event == katprep.EventFailed || out.event == katprep.EventUnknown:
+			if !soft(s) && failure == "" {
+				step, failure = s.ID, s.ID+": "+out.message
+				hooks = hooks && s.Kind != katprep.StepHook
+			}
+			if s.Args["on_failure"] == "abort-run" {
+				r.halt("hook " + s.Args["name"] + " of host " + h.Name + " failed: " + out.message)
+			}
+		}
+	}
+	return step, failure, stop
+}
+
+// goesOn reports whether the step is done even though one before failed.
+func goesOn(stage katprep.Stage, s *katprep.PlannedStep, hooks bool) bool {
+	switch {
+	case s.Args["always"] != "" || s.Args["undo"] != "":
+		return true
+	case stage == katprep.StageVerify:
+		return s.Kind == katprep.StepCheck && hooks // each check is evidence of its own
+	case stage == katprep.StageCleanup:
+		return s.Kind != katprep.StepHook && hooks // the rest is to be removed nevertheless
+	}
+	return false
+}
+
+// due reports whether the step has to be done in this call.
+func (r *runner) due(h *katprep.HostPlan, i int) bool {
+	s := &h.Steps[i]
+	switch {
+	case s.Args["undo"] != "":
+		return r.p.undoDue(h, s)
+	case !r.p.settled(h, s):
+		return true
+	case s.ID == "ready":
+		return r.pending(h, "patch") || r.pending(h, "reboot")
+	case s.ID == "downtime" || s.ID == "vm-snapshot":
+		return r.lost(h, s)
+	case s.Kind == katprep.StepHook:
+		return r.undone(h, i)
+	}
+	return false
+}
+
+// pending reports whether the plan has the step and it is not settled.
+func (r *runner) pending(h *katprep.HostPlan, id string) bool {
+	for i := range h.Steps {
+		if h.Steps[i].ID == id {
+			return !r.p.settled(h, &h.Steps[i])
+		}
+	}
+	return false
+}
+
+// lost reports whether a downtime has run out, or a downtime or VM snapshot
+// was found to be missing, while the host still needs it.
+func (r *runner) lost(h *katprep.HostPlan, s *katprep.PlannedStep) bool {
+	if !r.pending(h, "patch") && !r.pending(h, "reboot") {
+		return false
+	}
+	st, ready := r.p.step(h.HostID, s.ID), r.p.step(h.HostID, "ready")
+	if ready.Event == katprep.EventFailed && ready.Data["missing"] == s.ID && ready.last > st.last {
+		return s.ID == "downtime" || r.p.step(h.HostID, "patch").Attempts == 0
+	}
+	end, err := time.Parse(time.RFC3339, st.Data[DataEnd])
+	return s.ID == "downtime" && st.Event == katprep.EventDone && err == nil && !end.After(r.now())
+}
+
+// undone reports whether a hook was taken back although steps that need it
+// are still to be done.
+func (r *runner) undone(h *katprep.HostPlan, i int) bool {
+	hook, needed := &h.Steps[i], false
+	for j := i + 1; j < len(h.Steps) && h.Steps[j].Stage == hook.Stage; j++ {
+		s := &h.Steps[j]
+		if s.Args["undo"] == hook.ID {
+			return needed && !r.p.undoDue(h, s)
+		}
+		needed = needed || s.Args["undo"] == "" && !r.p.settled(h, s)
+	}
+	return false
+}
+
+// clockSlack is how far wall clock and monotonic clock may differ.
+const clockSlack = time.Minute
+
+// closed says why nothing may start now, or nothing. If the wall clock was
+// set in the meantime, both clocks must agree that it may.
+func (r *runner) closed(stage katprep.Stage) string {
+	if stage != katprep.StagePrepare && stage != katprep.StageExecute {
+		return ""
+	}
+	wall, est := r.now(), r.started.Add(time.Since(r.mono))
+	if d := wall.Sub(est); d > clockSlack || d < -clockSlack {
+		r.jump(stage, d)
+	}
+	w := r.Plan.Window
+	switch {
+	case !w.End.IsZero() && (!wall.Before(w.End) || !est.Before(w.End)):
+		return "the maintenance window ended at " + w.End.Format(time.RFC3339)
+	case stage == katprep.StageExecute && (wall.Before(w.Start) || est.Before(w.Start)):
+		return "the maintenance window begins at " + w.Start.Format(time.RFC3339)
+	}
+	return ""
+}
+
+// jump notes once that the clock was set.
+func (r *runner) jump(stage katprep.Stage, d time.Duration) {
+	r.mu.Lock()
+	known := r.jumped
+	r.jumped = true
+	r.mu.Unlock()
+	if !known {
+		_ = r.write(katprep.Entry{ // the error is kept by write
+			Stage: stage, Step: "clock", Event: katprep.EventNote,
+			Message: fmt.Sprintf("the clock was set by about %v while the run was under way", d.Round(time.Second)),
+		})
+	}
+}

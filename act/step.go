@@ -1,0 +1,295 @@
+package act
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/stdevel/katprep"
+)
+
+// An action is how one step is done.
+type action struct {
+	reads  bool // it changes nothing: no intent is written, no question asked after an error
+	shared bool // it writes its intents itself, together with other hosts
+	limits []string
+	// skip says why nothing is to be done. Nil: something is.
+	skip func(ctx context.Context) (reason string, err error)
+	// intent returns evidence from before the action. Nil: there is none.
+	intent func(ctx context.Context, last StepState) (map[string]string, error)
+	// find asks whether what the last attempt was for is so. Nil: nobody can
+	// be asked, and doing it again does no harm.
+	find func(ctx context.Context, last StepState) (res result, found bool, err error)
+	do   func(ctx context.Context, intent map[string]string) (result, error)
+}
+
+// A result is what an action came to. An event other than Done means that
+// the system said so, an error that nothing certain is known.
+type result struct {
+	event   katprep.Event
+	ref     string
+	message string
+	data    map[string]string
+}
+
+// An outcome is a recorded result.
+type outcome struct {
+	event    katprep.Event
+	message  string
+	deferred bool
+}
+
+// step does one step of a host and records it.
+func (r *runner) step(ctx context.Context, g *gatherer, h *katprep.HostPlan, i int) outcome {
+	s := &h.Steps[i]
+	a, err := r.action(g, h, i)
+	if err != nil {
+		return r.record(h, s, result{event: katprep.EventFailed, message: err.Error()})
+	}
+	release, err := r.acquire(ctx, h, s, a.limits)
+	if err != nil {
+		return outcome{event: katprep.EventSkipped, message: "interrupted", deferred: true}
+	}
+	defer release()
+	if st := r.p.step(h.HostID, s.ID); st.open() && a.find != nil && !a.reads {
+		res, found, err := r.ask(ctx, s, a, st)
+		switch {
+		case err != nil && !(r.Options.RetryUnknown && ctx.Err() == nil):
+			return r.record(h, s, result{event: katprep.EventUnknown, ref: st.Ref, message: "an earlier attempt was interrupted, and nobody can say what became of it: " + err.Error()})
+		case found:
+			return r.record(h, s, r.late(res, s, "an earlier attempt was interrupted; it was found to have succeeded"))
+		}
+	}
+	return r.attempt(ctx, h, s, a)
+}
+
+// late completes a result that was found afterwards.
+func (r *runner) late(res result, s *katprep.PlannedStep, how string) result {
+	if res.event == "" {
+		res.event = katprep.EventDone
+	}
+	if res.message == "" {
+		res.message = s.Say
+	}
+	res.data = maps.Clone(res.data)
+	if res.data == nil {
+		res.data = map[string]string{}
+	}
+	res.data["found"] = how
+	return res
+}
+
+func (r *runner) attempt(ctx context.Context, h *katprep.HostPlan, s *katprep.PlannedStep, a action) outcome {
+	if a.skip != nil {
+		why, err := bounded(ctx, r.timeout(katprep.StepCheck), r.grace(), a.skip)
+		if err != nil {
+			return r.record(h, s, result{event: katprep.EventFailed, message: err.Error()})
+		}
+		if why != "" {
+			return r.record(h, s, result{event: katprep.EventSkipped, message: why})
+		}
+	}
+	intent, err := r.intend(ctx, h, s, a)
+	if err != nil {
+		return r.record(h, s, result{event: katprep.EventFailed, message: err.Error()})
+	}
+	res, err := bounded(ctx, r.timeoutOf(s), r.grace(), func(ctx context.Context) (result, error) { return a.do(ctx, intent) })
+	if err != nil && a.shared && ctx.Err() != nil {
+		// Whoever sends the job writes what is known; this may be at the same moment.
+		return outcome{event: katprep.EventSkipped, message: "interrupted", deferred: true}
+	}
+	if err != nil {
+		res = r.afterError(ctx, s, a, r.p.step(h.HostID, s.ID), res, err)
+	}
+	if res.event == "" {
+		res.event = katprep.EventDone
+	}
+	if res.message == "" {
+		res.message = s.Say
+	}
+	return r.record(h, s, res)
+}
+
+// intend writes what is about to be done.
+func (r *runner) intend(ctx context.Context, h *katprep.HostPlan, s *katprep.PlannedStep, a action) (map[string]string, error) {
+	var data map[string]string
+	if a.intent != nil {
+		var err error
+		last := r.p.step(h.HostID, s.ID)
+		data, err = bounded(ctx, r.timeout(katprep.StepCheck), r.grace(), func(ctx context.Context) (map[string]string, error) { return a.intent(ctx, last) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	if a.reads || a.shared {
+		return data, nil
+	}
+	e := entry(h, s, katprep.EventIntent)
+	e.Message, e.Data = s.Say, data
+	return data, r.write(e)
+}
+
+// afterError finds out what is certain after an action returned an error.
+func (r *runner) afterError(ctx context.Context, s *katprep.PlannedStep, a action, st StepState, res result, err error) result {
+	res.message = err.Error()
+	switch {
+	case a.reads:
+		res.event = katprep.EventFailed
+		return res
+	case ctx.Err() != nil:
+		res.event, res.message = katprep.EventUnknown, "interrupted: "+err.Error()
+		return res
+	case a.shared && !st.open():
+		res.event = katprep.EventFailed
+		return res
+	case a.find == nil:
+		res.event = katprep.EventUnknown
+		if refused(err) {
+			res.event = katprep.EventFailed
+		}
+		return res
+	}
+	found, ok, ferr := r.ask(ctx, s, a, st)
+	switch {
+	case ferr != nil:
+		res.event = katprep.EventUnknown
+		res.message += "; asked afterwards: " + ferr.Error()
+	case !ok:
+		res.event = katprep.EventFailed
+	default:
+		return r.late(found, s, "it was found to have succeeded after the error: "+err.Error())
+	}
+	return res
+}
+
+// refused reports whether the error says that nothing was done.
+func refused(err error) bool {
+	switch katprep.KindOf(err) {
+	case katprep.Invalid, katprep.NotFound, katprep.Denied:
+		return true
+	}
+	return false
+}
+
+type answer struct {
+	res   result
+	found bool
+}
+
+func (r *runner) ask(ctx context.Context, s *katprep.PlannedStep, a action, st StepState) (result, bool, error) {
+	limit := r.timeout(katprep.StepCheck)
+	if s.Kind == katprep.StepPatch || s.Kind == katprep.StepHook {
+		limit = r.timeoutOf(s) // it may still be under way
+	}
+	got, err := bounded(ctx, limit, r.grace(), func(ctx context.Context) (answer, error) {
+		res, found, err := a.find(ctx, st)
+		return answer{res, found}, err
+	})
+	return got.res, got.found, err
+}
+
+func entry(h *katprep.HostPlan, s *katprep.PlannedStep, ev katprep.Event) katprep.Entry {
+	return katprep.Entry{Host: h.Name, HostID: h.HostID, Step: s.ID, Kind: s.Kind, Stage: s.Stage, System: s.System, Event: ev}
+}
+
+// record writes how a step ended. A result that cannot be written did not
+// happen as far as the run knows: it is looked up when the run is resumed.
+func (r *runner) record(h *katprep.HostPlan, s *katprep.PlannedStep, res result) outcome {
+	e := entry(h, s, res.event)
+	e.Ref, e.Message, e.Data = res.ref, res.message, res.data
+	if err := r.write(e); err != nil {
+		return outcome{event: katprep.EventUnknown, message: err.Error()}
+	}
+	return outcome{event: res.event, message: res.message, deferred: res.data[dataDefer] != ""}
+}
+
+// acquire waits for its turn at the systems that the step uses.
+func (r *runner) acquire(ctx context.Context, h *katprep.HostPlan, s *katprep.PlannedStep, keys []string) (func(), error) {
+	if len(keys) > 0 && r.limits.parts(s.System) {
+		if sys, err := r.Systems.System(s.System); err == nil {
+			if p, ok := sys.(Placer); ok {
+				places, err := p.Places(ctx, r.target(h, s))
+				if err != nil && ctx.Err() != nil {
+					return nil, err
+				}
+				for _, place := range slices.Sorted(slices.Values(places)) {
+					keys = append(keys, s.System+"/"+place)
+				}
+			}
+		}
+	}
+	return r.limits.acquire(ctx, keys)
+}
+
+func (r *runner) target(h *katprep.HostPlan, s *katprep.PlannedStep) Target {
+	return Target{Host: h.Host, Name: s.Target, IP: h.IP, IP6: h.IP6, MAC: h.MAC, UUID: h.UUID, Marker: NewMarker(r.Plan.Run)}
+}
+
+func (r *runner) timeout(k katprep.StepKind) time.Duration {
+	if d := r.Options.Timeouts[k]; d > 0 {
+		return d
+	}
+	return usualTimeouts[k]
+}
+
+// timeoutOf is a step's own limit if its arguments set one.
+func (r *runner) timeoutOf(s *katprep.PlannedStep) time.Duration {
+	limit := r.timeout(s.Kind)
+	for _, arg := range []string{"timeout", "settle"} {
+		if d, err := time.ParseDuration(s.Args[arg]); err == nil {
+			limit = max(limit, d+time.Minute)
+		}
+	}
+	if s.ID == "applicability" {
+		limit = max(limit, 10*time.Minute)
+	}
+	return limit
+}
+
+func (r *runner) grace() time.Duration {
+	if r.Options.Grace > 0 {
+		return r.Options.Grace
+	}
+	return 3 * time.Second
+}
+
+// bounded calls f with a deadline. When ctx ends and f does not, f is left
+// behind after a while: what it was for is then unknown.
+func bounded[T any](ctx context.Context, limit, grace time.Duration, f func(context.Context) (T, error)) (T, error) {
+	type ret struct {
+		v   T
+		err error
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
+	defer cancel()
+	ended := make(chan ret, 1)
+	go func() {
+		v, err := f(ctx)
+		ended <- ret{v, err}
+	}()
+	select {
+	case r := <-ended:
+		return r.v, explain(ctx, r.err)
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case r := <-ended:
+		return r.v, explain(ctx, r.err)
+	case <-timer.C:
+		var none T
+		return none, explain(ctx, context.Cause(ctx))
+	}
+}
+
+// explain says that the time was up where an error only says "deadline".
+func explain(ctx context.Context, err error) error {
+	if err != nil && errors.Is(err, context.DeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return katprep.Errorf(katprep.Unreachable, "%w", context.Cause(ctx))
+	}
+	return err
+}
