@@ -123,10 +123,7 @@ func (w *Writer) Put(ctx context.Context, s katprep.State) error {
 	if err != nil {
 		return err
 	}
-	text, err := canon.EncodeState(&s)
-	if err != nil {
-		return katprep.Errorf(katprep.Invalid, "store host %q: %w", s.Name, err)
-	}
+	text := canon.AppendState(w.pack.Buffer(), &s)
 	err = w.pack.Add(ctx, object.BlobKind, text, w.known[path], func(h object.Hash) {
 		w.mu.Lock()
 		w.hosts[path] = h

@@ -19,11 +19,13 @@ type writer struct {
 }
 
 // EncodeState returns a normalized state in canonical form.
-func EncodeState(s *katprep.State) ([]byte, error) {
-	w := writer{b: make([]byte, 0, 1024+len(s.Packages)*240+len(s.Errata)*64+len(s.Updates)*200)}
+func EncodeState(s *katprep.State) []byte { return AppendState(nil, s) }
+
+// AppendState appends a normalized state in canonical form.
+func AppendState(b []byte, s *katprep.State) []byte {
+	w := writer{b: slices.Grow(b, 1024+len(s.Packages)*240+len(s.Errata)*64+len(s.Updates)*200)}
 	w.state(s)
-	w.b = append(w.b, '\n')
-	return w.b, nil
+	return append(w.b, '\n')
 }
 
 func (w *writer) open(c byte) {
@@ -73,12 +75,12 @@ func (w *writer) some(name, value string) {
 
 // key begins a field within an item, which is one line.
 func (w *writer) key(name string) {
-	if c := w.b[len(w.b)-1]; c != '{' {
+	if w.b[len(w.b)-1] != '{' {
 		w.b = append(w.b, ',')
 	}
 	w.b = append(w.b, '"')
 	w.b = append(w.b, name...)
-	w.b = append(w.b, `":`...)
+	w.b = append(w.b, '"', ':')
 }
 
 func (w *writer) in(name, value string) {
@@ -291,20 +293,39 @@ func appendTime(b []byte, t time.Time) []byte {
 // appendString writes a JSON string as Encode does.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		if c := s[i]; c < utf8.RuneSelf && plain[c] {
-			i++
-			continue
+	for {
+		n := plainPrefix(s)
+		b = append(b, s[:n]...)
+		if s = s[n:]; s == "" {
+			return append(b, '"')
 		}
-		b = append(b, s[start:i]...)
-		r, n := utf8.DecodeRuneInString(s[i:])
-		b = appendOdd(b, s[i:i+n], r)
-		i += n
-		start = i
+		r, n := utf8.DecodeRuneInString(s)
+		b = appendOdd(b, s[:n], r)
+		s = s[n:]
 	}
-	b = append(b, s[start:]...)
-	return append(b, '"')
+}
+
+// plainPrefix returns how many bytes of s, from the first on, stand for
+// themselves in a JSON string. It looks at eight at a time.
+func plainPrefix(s string) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		v := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		quote, slash := v^ones*'"', v^ones*'\\'
+		// The top bit of a byte becomes set if it is below ' ', '"', '\\',
+		// or above '~'; others may be set too, which the loop below sorts out.
+		if (v|(v-ones*' ')|(v+ones)|(quote-ones)|(slash-ones))&tops != 0 {
+			break
+		}
+	}
+	for ; i < len(s); i++ {
+		if c := s[i]; c >= utf8.RuneSelf || !plain[c] {
+			break
+		}
+	}
+	return i
 }
 
 func appendOdd(b []byte, s string, r rune) []byte {

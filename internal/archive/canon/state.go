@@ -29,25 +29,44 @@ func Normalize(s *katprep.State) {
 	s.Processes = sorted(s.Processes, func(a, b katprep.Process) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Unit, b.Unit))
 	})
-	s.Packages = sorted(s.Packages, katprep.ComparePackages)
+	if !packagesSorted(s.Packages) {
+		s.Packages = sorted(s.Packages, katprep.ComparePackages)
+	}
 	s.Reboot.Reasons = sorted(s.Reboot.Reasons, cmp.Compare[string])
 	s.Facts.Collections = sorted(s.Facts.Collections, cmp.Compare[string])
+}
+
+// packagesSorted is a quick way to see what is nearly always so.
+func packagesSorted(list []katprep.Package) bool {
+	for i := 1; i < len(list); i++ {
+		a, b := &list[i-1], &list[i]
+		if a.Name > b.Name || a.Name == b.Name && katprep.ComparePackages(*a, *b) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // repair puts the items of lists in order; of what is in order already it
 // copies nothing.
 func repair(s *katprep.State) {
-	s.Aspects = repaired(s.Aspects, func(a *katprep.Aspect) bool { return text(a) })
-	s.Parameters = repaired(s.Parameters, func(p *katprep.Parameter) bool { return text(&p.Name) })
-	s.Repositories = repaired(s.Repositories, func(r *katprep.Repository) bool { return all(text(&r.ID), clock(&r.Refreshed)) })
-	s.Errata = repaired(s.Errata, func(e *katprep.HostErratum) bool { return text(&e.ID) })
-	s.Updates = repaired(s.Updates, func(u *katprep.Update) bool { return all(text(&u.Name), text(&u.Arch), text(&u.To)) })
-	s.Processes = repaired(s.Processes, func(p *katprep.Process) bool { return all(text(&p.Name), text(&p.Unit)) })
-	s.Packages = repaired(s.Packages, func(p *katprep.Package) bool {
-		return all(text(&p.Name), text(&p.Arch), text(&p.EVR), clock(&p.Installed))
-	})
-	s.Reboot.Reasons = repaired(s.Reboot.Reasons, text[string])
-	s.Facts.Collections = repaired(s.Facts.Collections, text[string])
+	s.Aspects = repaired(s.Aspects, func(a *katprep.Aspect) bool { return utf8.ValidString(string(*a)) }, text[katprep.Aspect])
+	s.Reboot.Reasons = repaired(s.Reboot.Reasons, valid, text[string])
+	s.Facts.Collections = repaired(s.Facts.Collections, valid, text[string])
+	s.Parameters = repaired(s.Parameters, func(p *katprep.Parameter) bool { return valid(&p.Name) },
+		func(p *katprep.Parameter) { text(&p.Name) })
+	s.Repositories = repaired(s.Repositories, func(r *katprep.Repository) bool { return valid(&r.ID) && inUTC(&r.Refreshed) },
+		func(r *katprep.Repository) { text(&r.ID); clock(&r.Refreshed) })
+	s.Errata = repaired(s.Errata, func(e *katprep.HostErratum) bool { return valid(&e.ID) },
+		func(e *katprep.HostErratum) { text(&e.ID) })
+	s.Updates = repaired(s.Updates, func(u *katprep.Update) bool {
+		return valid(&u.Name) && valid(&u.Arch) && utf8.ValidString(string(u.To))
+	},
+		func(u *katprep.Update) { text(&u.Name); text(&u.Arch); text(&u.To) })
+	s.Processes = repaired(s.Processes, func(p *katprep.Process) bool { return valid(&p.Name) && valid(&p.Unit) },
+		func(p *katprep.Process) { text(&p.Name); text(&p.Unit) })
+	s.Packages = repaired(s.Packages, goodPackage,
+		func(p *katprep.Package) { text(&p.Name); text(&p.Arch); text(&p.EVR); clock(&p.Installed) })
 	clock(&s.Boot.Time)
 	for k := range s.Facts.Extra {
 		if !utf8.ValidString(k) {
@@ -57,12 +76,15 @@ func repair(s *katprep.State) {
 	}
 }
 
-// repaired returns the list with fix done to its items. fix reports whether
-// there was nothing to do.
-func repaired[T any](list []T, fix func(*T) bool) []T {
+func goodPackage(p *katprep.Package) bool {
+	return valid(&p.Name) && valid(&p.Arch) && utf8.ValidString(string(p.EVR)) && inUTC(&p.Installed)
+}
+
+// repaired returns the list, or a copy with all items fixed if one is not
+// good.
+func repaired[T any](list []T, good func(*T) bool, fix func(*T)) []T {
 	for i := range list {
-		v := list[i]
-		if fix(&v) {
+		if good(&list[i]) {
 			continue
 		}
 		list = slices.Clone(list)
@@ -82,32 +104,21 @@ func repairedMap(m map[string]string) map[string]string {
 	return out
 }
 
-func all(ok ...bool) bool { return !slices.Contains(ok, false) }
+func valid(s *string) bool { return utf8.ValidString(*s) }
 
-// text makes valid UTF-8 and reports whether it was that.
-func text[T ~string](s *T) bool {
-	if utf8.ValidString(string(*s)) {
-		return true
-	}
-	*s = T(strings.ToValidUTF8(string(*s), "\ufffd"))
-	return false
+// text makes valid UTF-8.
+func text[T ~string](s *T) { *s = T(strings.ToValidUTF8(string(*s), "\ufffd")) }
+
+func inUTC(t *time.Time) bool {
+	return t.Location() == time.UTC && t.Year() >= 0 && t.Year() <= 9999
 }
 
-// clock puts a time into UTC and reports whether it was. What JSON cannot
-// say becomes the zero time, instead of failing a whole snapshot for a
-// package from the year 20000.
-func clock(t *time.Time) bool {
-	if t.Location() == time.UTC && t.Year() >= 0 && t.Year() <= 9999 {
-		return true
-	}
-	if t.IsZero() {
-		*t = time.Time{}
-		return false
-	}
-	if *t = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
+// clock puts a time into UTC. What JSON cannot say becomes the zero time,
+// instead of failing a whole snapshot for a package from the year 20000.
+func clock(t *time.Time) {
+	if *t = t.UTC(); t.IsZero() || !inUTC(t) {
 		*t = time.Time{}
 	}
-	return false
 }
 
 func sorted[T any](list []T, compare func(a, b T) int) []T {

@@ -52,7 +52,8 @@ type Writer struct {
 	quit  chan struct{}
 	wg    sync.WaitGroup
 	pool  *basePool
-	free  sync.Pool // *job
+	free  sync.Pool // of *job
+	spare sync.Pool // of *[]byte: texts that are in the file
 	seq   int
 
 	mu     sync.Mutex
@@ -77,6 +78,7 @@ type job struct {
 	put     func(object.Hash) // called in order by the writing goroutine
 	hash    object.Hash
 	base    *base
+	kept    bool        // data is a base of others now
 	packed  bytesBuffer // header of the kind and length left out
 	rawSize int
 	done    chan struct{}
@@ -118,10 +120,19 @@ func NewWriter(dir string) (*Writer, error) {
 // housekeeping deletes what it does not know in its own.
 const TempDir = "katprep/tmp"
 
+// Buffer returns an empty buffer for the data of Add, used again if there is
+// one.
+func (w *Writer) Buffer() []byte {
+	if b, ok := w.spare.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return nil
+}
+
 // Add writes an object unless its hash is skip or it is in this pack
 // already. put is called with its hash, for one Add after the other, from
 // another goroutine and not later than Flush or Finish return. Add keeps
-// data: it must not change afterwards.
+// data: the caller must not use it afterwards.
 func (w *Writer) Add(ctx context.Context, k object.Kind, data []byte, skip object.Hash, put func(object.Hash)) error {
 	if w.closed {
 		return ErrClosed
@@ -203,6 +214,7 @@ func (w *Writer) prepare(j *job, z *zlib.Writer, d []byte) []byte {
 		}
 		if j.base == nil {
 			w.pool.add(newBase(j.data, j.seq))
+			j.kept = true
 		}
 	}
 	j.rawSize = len(raw)
@@ -228,8 +240,10 @@ func (w *Writer) drain() {
 			j.put(j.hash)
 		}
 		if j.seq >= 0 {
-			j.data, j.base, j.put = nil, nil, nil
-			w.free.Put(j)
+			if !j.kept {
+				w.spare.Put(&j.data)
+			}
+			w.free.Put(&job{packed: j.packed})
 		}
 	}
 }
