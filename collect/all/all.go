@@ -10,6 +10,7 @@ import (
 	"github.com/stdevel/katprep/collect"
 	"github.com/stdevel/katprep/internal/config"
 	"github.com/stdevel/katprep/internal/creds"
+	"github.com/stdevel/katprep/internal/sshx"
 )
 
 // Options are what collectors need of the world.
@@ -19,6 +20,7 @@ type Options struct {
 	User  string                                                  // who runs the program, for the record
 	Path  func(string) string                                     // resolves a path of the configuration
 	Warn  func(format string, args ...any)                        // tells the user what is unsafe
+	SSH   sshx.Options                                            // what the user's surroundings say about SSH
 }
 
 // maker opens one kind of source.
@@ -28,6 +30,7 @@ type maker func(s config.Source, o Options) (collect.Collector, error)
 var kinds = map[string]maker{
 	"direct":  newDirect,
 	"foreman": newForeman,
+	"ssh":     newSSH,
 }
 
 // Open makes the collectors of the configuration, in its order. Without any
