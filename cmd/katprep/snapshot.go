@@ -90,8 +90,10 @@ func (a *app) takeSnapshot(o takeOptions) (katprep.Snapshot, katprep.CommitID, e
 	if err != nil {
 		return none, "", err
 	}
-	if snap.Counts.Hosts == 0 && !o.allowEmpty {
-		return none, "", emptySnapshot(snap)
+	if snap.Counts.Hosts == 0 {
+		if err := emptySnapshot(snap, o.allowEmpty); err != nil {
+			return none, "", err
+		}
 	}
 	snap.Format, snap.Version = katprep.ArchiveFormat, version()
 	snap.Run, snap.Phase = o.run, o.phase
@@ -107,17 +109,21 @@ func (a *app) takeSnapshot(o takeOptions) (katprep.Snapshot, katprep.CommitID, e
 	return snap, id, nil
 }
 
-// emptySnapshot says why there is nothing to commit.
-func emptySnapshot(s katprep.Snapshot) error {
+// emptySnapshot says why there is nothing to commit. That no source has a
+// selected host can be recorded, that one could not be asked never.
+func emptySnapshot(s katprep.Snapshot, allow bool) error {
 	var why []string
 	for _, src := range s.Sources {
 		if src.Problem != "" {
 			why = append(why, src.Name+": "+src.Problem)
 		}
 	}
-	if len(why) > 0 {
+	switch {
+	case len(why) > 0:
 		return katprep.Errorf(katprep.Unreachable, "nothing was read and nothing is committed: %s", strings.Join(why, "; ")).
-			WithHint("katprep config check --connect")
+			WithHint("check the selection, and the systems with: katprep config check --connect")
+	case allow:
+		return nil
 	}
 	return katprep.Errorf(katprep.NotFound, "no host is selected, nothing is committed").
 		WithHint("widen the selection, or --allow-empty to record that there is none")
@@ -129,7 +135,7 @@ func (a *app) sources(names []string) ([]collect.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return all.Open(cfg, all.Options{Names: names, Login: a.sourceLogin(cfg), User: a.author().Name, Path: a.path, Warn: a.term.Warn})
+	return all.Open(cfg, all.Options{Names: names, Login: a.sourceLogin(cfg), User: a.author().Name, Path: a.path, Warn: a.term.Warn, SSH: a.sshOptions()})
 }
 
 // progress shows what the runner does.
