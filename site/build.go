@@ -116,17 +116,21 @@ func (b *builder) write(path string, data []byte) error {
 	return err
 }
 
+// A kept file is one of the earlier site, with the size that it must have.
+type kept struct {
+	path string
+	size int
+}
+
 // keepAll takes files of the earlier site as they are, all of them or none.
-func (b *builder) keepAll(paths []string) error {
-	sizes := make([]int, len(paths))
-	for i, p := range paths {
-		var err error
-		if sizes[i], err = b.t.keep(p); err != nil {
-			return errors.Join(err, b.t.drop(paths[:i]))
+func (b *builder) keepAll(files []kept) error {
+	for i, f := range files {
+		if err := b.t.keep(f.path, f.size); err != nil {
+			return errors.Join(err, b.t.drop(files[:i]))
 		}
 	}
-	for i, p := range paths {
-		b.count(p, sizes[i], true)
+	for _, f := range files {
+		b.count(f.path, f.size, true)
 	}
 	return nil
 }

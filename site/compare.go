@@ -22,6 +22,7 @@ type comparison struct {
 	key  string
 	same int
 	list []summary
+	size []*int // of the pages of list, once they are made
 	gaps map[katprep.HostID]*katprep.HostChange
 	plan map[katprep.HostID]*katprep.HostPlan
 }
@@ -34,7 +35,19 @@ func (b *builder) compare(ctx context.Context, p *pair) (*comparison, error) {
 		return c, nil
 	}
 	c.same, c.list = 0, nil
-	return c, c.read(ctx)
+	if err := cmp.Or(c.read(ctx), b.flush()); err != nil {
+		return nil, err
+	}
+	return c, c.remember()
+}
+
+// remember writes down what was read, with the sizes of the pages: what a
+// power failure cut short is not kept by the next build.
+func (c *comparison) remember() error {
+	for i, n := range c.size {
+		c.list[i].Size = *n
+	}
+	return c.b.write(c.p.cachePath(), append([]byte(c.errataHash()), encodeSummaries(c.key, c.same, c.list)...))
 }
 
 // cachePath is where a comparison is remembered.
@@ -67,13 +80,13 @@ func (c *comparison) remembered() bool {
 	if err != nil || string(raw[:64]) != c.errataHash() {
 		return false
 	}
-	var pages []string
+	pages := []kept{{c.p.cachePath(), len(raw)}}
 	for i := range c.list {
-		if c.list[i].is(flagPage) {
-			pages = append(pages, c.changePath(&c.list[i]))
+		if s := &c.list[i]; s.is(flagPage) {
+			pages = append(pages, kept{c.changePath(s), s.Size})
 		}
 	}
-	return c.b.keepAll(append(pages, c.p.cachePath())) == nil
+	return c.b.keepAll(pages) == nil
 }
 
 // errataHash is a hash over the details of all errata of the comparison.
@@ -113,7 +126,7 @@ func (c *comparison) read(ctx context.Context) error {
 		c.list = append(c.list, summarise(g, false, nil))
 	}
 	c.same = max(0, c.same)
-	return c.b.write(c.p.cachePath(), append([]byte(c.errataHash()), encodeSummaries(c.key, c.same, c.list)...))
+	return nil
 }
 
 func (c *comparison) readPairs(ctx context.Context) error {
@@ -186,7 +199,8 @@ func compareHosts(a, b katprep.Host) int {
 func (c *comparison) add(h *katprep.HostChange) error {
 	delete(c.gaps, h.HostID)
 	s := summarise(h, true, c.plan[h.HostID])
-	c.list = append(c.list, s)
+	size := new(int)
+	c.list, c.size = append(c.list, s), append(c.size, size)
 	if !s.is(flagPage) {
 		return nil
 	}
@@ -196,7 +210,9 @@ func (c *comparison) add(h *katprep.HostChange) error {
 	path := c.changePath(&s)
 	plan := c.plan[h.HostID]
 	return c.b.later(path, func(buf *bytes.Buffer) error {
-		return c.b.views.execute(buf, "change", changePage{base: c.b.base(path, "hosts", h.Name, false), Change: h, Pair: c.p, Gap: render.Gap(h), Plan: plan})
+		err := c.b.views.execute(buf, "change", changePage{base: c.b.base(path, "hosts", h.Name, false), Change: h, Pair: c.p, Gap: render.Gap(h), Plan: plan})
+		*size = buf.Len()
+		return err
 	})
 }
 

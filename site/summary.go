@@ -23,6 +23,7 @@ type summary struct {
 	Packages   int
 	Downgraded int
 	Unplanned  int      // changes that no plan asked for
+	Size       int      // bytes of the page of the change
 	Problems   []string // of a gap
 	Errata     []outcome
 }
@@ -141,7 +142,7 @@ func encodeSummaries(key string, same int, list []summary) []byte {
 		for _, t := range []string{s.Host.Source, s.Host.ID, s.Host.Name, s.Group, string(s.Presence), string(s.Before), string(s.After), string(s.Rebooted), string(s.Need)} {
 			e.str(t)
 		}
-		for _, n := range []int{int(s.Flags), s.Packages, s.Downgraded, s.Unplanned, len(s.Problems)} {
+		for _, n := range []int{int(s.Flags), s.Packages, s.Downgraded, s.Unplanned, s.Size, len(s.Problems)} {
 			e.int(n)
 		}
 		for _, p := range s.Problems {
@@ -188,6 +189,10 @@ func (d *decoder) int(limit int) int {
 
 func (d *decoder) str() string {
 	n := d.int(len(d.b))
+	if n > len(d.b) { // the length itself took bytes
+		d.err, d.b = errCache, nil
+		return ""
+	}
 	s := string(d.b[:n])
 	d.b = d.b[n:]
 	return s
@@ -220,7 +225,7 @@ func (d *decoder) summary() (s summary) {
 	s.Host.Source, s.Host.ID, s.Host.Name, s.Group = d.str(), d.str(), d.str(), d.str()
 	s.Presence, s.Before, s.After = katprep.Presence(d.str()), katprep.Status(d.str()), katprep.Status(d.str())
 	s.Rebooted, s.Need = katprep.Answer(d.str()), katprep.Need(d.str())
-	s.Flags, s.Packages, s.Downgraded, s.Unplanned = flags(d.int(255)), d.int(maxCount), d.int(maxCount), d.int(maxCount)
+	s.Flags, s.Packages, s.Downgraded, s.Unplanned, s.Size = flags(d.int(255)), d.int(maxCount), d.int(maxCount), d.int(maxCount), d.int(maxCount)
 	for range d.int(len(d.b)) {
 		s.Problems = append(s.Problems, d.str())
 	}

@@ -143,34 +143,35 @@ func (t *tree) link(old, path string) error {
 	return err
 }
 
-// keep takes a file of the earlier site as it is and returns its size.
-func (t *tree) keep(name string) (int, error) {
+// keep takes a file of the earlier site as it is, if it has the size that it
+// was written with.
+func (t *tree) keep(name string, size int) error {
 	if !t.earlier {
-		return 0, os.ErrNotExist
+		return os.ErrNotExist
 	}
 	old, path := filepath.Join(t.out, filepath.FromSlash(name)), filepath.Join(t.tmp, filepath.FromSlash(name))
 	fi, err := os.Lstat(old)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if !fi.Mode().IsRegular() {
-		return 0, katprep.Errorf(katprep.Corrupt, "keep %s: not a file", name)
+	if !fi.Mode().IsRegular() || fi.Size() != int64(size) {
+		return katprep.Errorf(katprep.Corrupt, "keep %s: it was changed", name)
 	}
-	if err := t.link(old, path); err == nil || errors.Is(err, os.ErrExist) {
-		return int(fi.Size()), nil
+	if t.link(old, path) == nil {
+		return nil
 	}
 	b, err := os.ReadFile(old) // a file system without links
 	if err != nil {
-		return 0, err
+		return err
 	}
 	_, err = t.write(name, b)
-	return len(b), err
+	return err
 }
 
 // drop removes files that were kept.
-func (t *tree) drop(names []string) error {
-	for _, n := range names {
-		if err := os.Remove(filepath.Join(t.tmp, filepath.FromSlash(n))); err != nil {
+func (t *tree) drop(files []kept) error {
+	for _, f := range files {
+		if err := os.Remove(filepath.Join(t.tmp, filepath.FromSlash(f.path))); err != nil {
 			return fmt.Errorf("build site: %w", err)
 		}
 	}
@@ -178,11 +179,9 @@ func (t *tree) drop(names []string) error {
 }
 
 // publish puts the tree in the place of the old site: at no time is there
-// none, or half of one.
+// none, or half of one. Nothing is synced to disk: a site can be built again
+// at any time, and the next build keeps no file that was cut short.
 func (t *tree) publish() error {
-	if err := syncAll(t.tmp); err != nil {
-		return fmt.Errorf("publish site: %w", err)
-	}
 	err := unix.Renameat2(unix.AT_FDCWD, t.tmp, unix.AT_FDCWD, t.out, unix.RENAME_EXCHANGE)
 	if errors.Is(err, unix.ENOENT) {
 		err = os.Rename(t.tmp, t.out)
@@ -208,17 +207,6 @@ func (t *tree) swap() error {
 		return errors.Join(err, os.Rename(old, t.out))
 	}
 	return os.RemoveAll(old)
-}
-
-// syncAll makes the files reach the disk before they are given the name that
-// people look at.
-func syncAll(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return unix.Syncfs(int(d.Fd()))
 }
 
 // discard removes what is left in the temporary place: a tree that was not
