@@ -25,7 +25,7 @@ func (a *app) finder(cfg *config.Config) *creds.Finder {
 	if a.creds == nil {
 		c := cfg.Credentials
 		a.creds = creds.New(creds.Options{
-			Env: a.env, File: a.path(c.File), Identity: a.path(c.Identity),
+			Env: a.env, File: a.credentialFile(cfg), Identity: a.path(c.Identity),
 			Command: c.Command, Commands: c.Commands, Keyring: c.Keyring,
 			Prompt: creds.Terminal(a.std.in, a.std.err),
 		})

@@ -2,6 +2,7 @@ package creds
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,10 @@ import (
 // does the same.
 const PassphraseVariable = "KATPREP_CREDENTIALS_PASSPHRASE"
 
+// workFactor is how dear a guess of the passphrase is: 128 MB of memory and
+// half a second. age's own 18 would double what every run of katprep pays.
+const workFactor = 17
+
 // fileFormat is the version of the credential file.
 const fileFormat = 1
 
@@ -31,7 +36,7 @@ type File struct {
 	path       string
 	raw        []byte // as it was read, to notice changes by others; nil for a new file
 	passphrase Secret // "" if the file has recipients
-	workFactor int    // of scrypt, 0 = age's default
+	workFactor int    // of scrypt, 0 = the constant
 	content    content
 }
 
@@ -262,9 +267,7 @@ func (f *File) recipients() ([]age.Recipient, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.workFactor > 0 {
-		r.SetWorkFactor(f.workFactor)
-	}
+	r.SetWorkFactor(cmp.Or(f.workFactor, workFactor))
 	return []age.Recipient{r}, nil
 }
 
