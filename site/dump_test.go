@@ -14,7 +14,7 @@ func TestDump(t *testing.T) {
 	if dir == "" {
 		t.Skip("KATPREP_SITE_DUMP names no folder")
 	}
-	if _, err := site.Build(t.Context(), sample(), dir, site.Options{Version: "1.0.0"}); err != nil {
+	if _, err := site.Build(t.Context(), sample(), dir, site.Options{Version: "1.0.0", Policy: rules}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -109,12 +109,12 @@ func newCell(s *policy.Stats) cell {
 		c.Findings += n
 	}
 	if p, ok := s.Share(); ok {
-		c.Share = itoa(p) + " %"
+		c.Share = itoa(p) + "\u00a0%"
 	}
 	if d, ok := s.Mean(); ok {
 		median, _ := s.Quantile(50)
 		p90, _ := s.Quantile(90)
-		c.Mean, c.Median, c.P90 = itoa(d)+" d", itoa(median)+" d", itoa(p90)+" d"
+		c.Mean, c.Median, c.P90 = itoa(d)+"\u00a0d", itoa(median)+"\u00a0d", itoa(p90)+"\u00a0d"
 	}
 	return c
 }

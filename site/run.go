@@ -63,6 +63,8 @@ type checkCell struct {
 	Say  string
 }
 
+const notPlanned = "not planned"
+
 // checkKinds are the columns of the checklist.
 var checkKinds = [...]katprep.StepKind{katprep.StepVMSnapshot, katprep.StepDowntime, katprep.StepHook, katprep.StepPatch, katprep.StepReboot, katprep.StepCheck, katprep.StepRevert, katprep.StepEndDown, katprep.StepRemoveVM}
 
@@ -146,7 +148,7 @@ func (b *builder) checklist(p *pair) []checkRow {
 			r.Wave = p.Record.Plan.Waves[hp.Wave].Name
 		}
 		for _, kind := range checkKinds {
-			c := checkCell{Word: render.Word{Shape: "–", Text: "not planned", Class: "none"}}
+			c := checkCell{Word: render.Word{Shape: "–", Text: notPlanned, Class: "none"}}
 			for _, s := range hp.Steps {
 				if s.Kind == kind {
 					c = worse(c, cellOf(last[hp.HostID.String()+"\x00"+s.ID], s))
@@ -165,12 +167,10 @@ func (b *builder) checklist(p *pair) []checkRow {
 	return out
 }
 
-// hostHref is the page of a host, or "" if no snapshot has it.
+// hostHref is the page of a host. A host that was planned has one, whether or
+// not a snapshot knows it.
 func (b *builder) hostHref(h katprep.Host) string {
-	if i, ok := b.m.index[h.HostID]; ok {
-		return "hosts/" + b.m.hosts[i].slug + "/index.html"
-	}
-	return ""
+	return "hosts/" + b.m.hosts[b.m.hostIndex(h)].slug + "/index.html"
 }
 
 // cellOf says how a step ended. Only what another system confirmed is done.
@@ -194,7 +194,7 @@ func cellOf(e katprep.Entry, s katprep.PlannedStep) checkCell {
 // worse keeps the cell that a reader must see, if a host has several steps of
 // a kind.
 func worse(a, b checkCell) checkCell {
-	rank := map[string]int{"not planned": -1, "skipped": 0, "done": 1, "not begun": 2, "not confirmed": 3, "failed": 4}
+	rank := map[string]int{notPlanned: -1, "skipped": 0, "done": 1, "not begun": 2, "not confirmed": 3, "failed": 4}
 	if rank[b.Word.Text] > rank[a.Word.Text] {
 		return b
 	}
@@ -303,9 +303,18 @@ func (b *builder) runPages(_ context.Context, p *pair, v *runView) error {
 	if err != nil {
 		return err
 	}
-	kinds := make([]string, len(checkKinds))
+	kinds, used := []string{}, []int{}
 	for i, k := range checkKinds {
-		kinds[i] = strings.ReplaceAll(string(k), "-", " ")
+		if slices.ContainsFunc(v.checks, func(r checkRow) bool { return r.Cells[i].Word.Text != notPlanned }) {
+			kinds, used = append(kinds, strings.ReplaceAll(string(k), "-", " ")), append(used, i)
+		}
+	}
+	for i := range v.checks {
+		var cells []checkCell
+		for _, j := range used {
+			cells = append(cells, v.checks[i].Cells[j])
+		}
+		v.checks[i].Cells = cells
 	}
 	return b.paged(p.dir+"/checklist.html", len(v.checks), func(name string, from, to int, pg pager) error {
 		return b.page(name, "checklist", checklistPage{b.base(name, "maintenances", "Checklist of "+p.title(), false), p, kinds, v.checks[from:to], pg})

@@ -24,6 +24,7 @@ type Memory struct {
 func (m *Memory) Add(c katprep.CommitID, s katprep.Snapshot, states ...katprep.State) {
 	slices.SortFunc(states, func(a, b katprep.State) int { return strings.Compare(a.Name, b.Name) })
 	kinds := map[string]bool{}
+	s.Counts.Pending = map[katprep.Severity]int{}
 	for _, st := range states {
 		s.Counts.Hosts++
 		switch st.Status {
@@ -41,6 +42,11 @@ func (m *Memory) Add(c katprep.CommitID, s katprep.Snapshot, states ...katprep.S
 			if e.Installable {
 				s.Counts.HostErrata++
 				kinds[e.ID] = true
+				for _, k := range m.Known {
+					if k.ID == e.ID && k.Type == katprep.Security {
+						s.Counts.Pending[k.Severity]++
+					}
+				}
 			}
 		}
 		if st.Reboot.Need == katprep.Needed {
