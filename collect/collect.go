@@ -49,7 +49,8 @@ type Reading struct {
 // A Sink takes readings as they come. The runner calls it from one goroutine
 // at a time.
 type Sink interface {
-	// Put stores one host's state.
+	// Put stores one host's state. It may still read the state's lists after
+	// it has returned: nobody changes them.
 	Put(ctx context.Context, s katprep.State) error
 	// PutErratum stores an erratum; details of the same ID are merged.
 	PutErratum(ctx context.Context, e katprep.Erratum) error

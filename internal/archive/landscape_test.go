@@ -15,6 +15,7 @@ import (
 type landscape struct {
 	hosts int
 	roles []katprep.State
+	odd   []katprep.EVR // versions that single hosts have
 }
 
 const roleCount = 20
@@ -23,13 +24,16 @@ func newLandscape(hosts int) *landscape {
 	l := &landscape{hosts: hosts}
 	r := rand.New(rand.NewPCG(7, 7))
 	vendors := []string{"Red Hat, Inc.", "Fedora Project", "SUSE LLC <https://www.suse.com/>"}
+	for i := range 9 {
+		l.odd = append(l.odd, katprep.EVR(fmt.Sprintf("9.%d-1.el9", i)))
+	}
 	for role := range roleCount {
 		s := katprep.State{Status: katprep.Collected, Format: katprep.RPM,
 			Aspects: []katprep.Aspect{katprep.AspectErrata, katprep.AspectFacts, katprep.AspectPackages}}
 		s.Facts = katprep.Facts{OS: katprep.OS{ID: "rhel", Version: "9.4", Name: "Red Hat Enterprise Linux 9.4 (Plow)"}, Arch: "x86_64",
 			Organization: "Example", HostGroup: fmt.Sprintf("base/role%02d", role)}
 		for i := range 400 {
-			name := fmt.Sprintf("package-%04d-%x", (i*7+role*13)%3000+i, r.Uint32())
+			name := fmt.Sprintf("package-%04d-subpackage-%08x", (i*7+role*13)%3000+i, r.Uint32())
 			version := fmt.Sprintf("%d.%d.%d-%d.el9_%d.%d", r.IntN(9), r.IntN(30), r.IntN(30), r.IntN(99), r.IntN(5), r.IntN(9))
 			s.Packages = append(s.Packages, katprep.Package{Name: name, EVR: katprep.EVR(version), Arch: "x86_64",
 				Source: name + "-" + version + ".src.rpm", Vendor: vendors[r.IntN(len(vendors))] + " build host " + strconv.Itoa(r.IntN(40)) + ".build.example.com"})
@@ -56,9 +60,9 @@ func (l *landscape) host(i, day, percent int) katprep.State {
 	born := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(r.IntN(1e7)) * time.Second)
 	for n := range packages {
 		packages[n].Installed = born.Add(time.Duration(n/40) * time.Second)
-		if r.IntN(20) == 0 {
-			packages[n].EVR = katprep.EVR(fmt.Sprintf("9.%d-1.el9", r.IntN(9)))
-		}
+	}
+	for range 20 {
+		packages[r.IntN(len(packages))].EVR = l.odd[r.IntN(len(l.odd))]
 	}
 	for d := 1; d <= day; d++ {
 		if patch := rand.New(rand.NewPCG(uint64(i), uint64(d)+100)); patch.IntN(100) < percent {

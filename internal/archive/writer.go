@@ -113,18 +113,22 @@ func (a *Archive) tip() (object.Hash, error) {
 }
 
 // Put stores one host's state. Of two hosts with one name the first keeps
-// the plain path, the other gets its source's name into its own.
+// the plain path, the other gets its source's name into its own. The lists of
+// s are read until Commit: nobody may change them after Put.
 func (w *Writer) Put(ctx context.Context, s katprep.State) error {
 	if w.pack == nil {
 		return errClosed
 	}
-	canon.Normalize(&s)
+	canon.Identify(&s.Host)
 	path, err := w.place(s.Host)
 	if err != nil {
 		return err
 	}
-	text := canon.AppendState(w.pack.Buffer(), &s)
-	err = w.pack.Add(ctx, object.BlobKind, text, w.known[path], func(h object.Hash) {
+	encode := func(b []byte) []byte {
+		canon.Normalize(&s)
+		return canon.AppendState(b, &s)
+	}
+	err = w.pack.AddFunc(ctx, object.BlobKind, encode, w.known[path], func(h object.Hash) {
 		w.mu.Lock()
 		w.hosts[path] = h
 		w.mu.Unlock()

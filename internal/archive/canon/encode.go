@@ -272,16 +272,32 @@ func (w *writer) process(p *katprep.Process) {
 	w.b = append(w.b, '}')
 }
 
+// pkg is written most of all, so it is spelled out.
 func (w *writer) pkg(p *katprep.Package) {
-	w.b = append(w.b, '{')
-	w.in("name", p.Name)
-	w.in("evr", string(p.EVR))
-	w.inSome("arch", p.Arch)
-	w.inSome("source", p.Source)
-	w.inSome("vendor", p.Vendor)
-	w.inTime("installed", p.Installed)
-	w.inTrue("held", p.Held)
-	w.b = append(w.b, '}')
+	b := append(w.b, `{"name":`...)
+	b = appendString(b, p.Name)
+	b = append(b, `,"evr":`...)
+	b = appendString(b, string(p.EVR))
+	if p.Arch != "" {
+		b = append(b, `,"arch":`...)
+		b = appendString(b, p.Arch)
+	}
+	if p.Source != "" {
+		b = append(b, `,"source":`...)
+		b = appendString(b, p.Source)
+	}
+	if p.Vendor != "" {
+		b = append(b, `,"vendor":`...)
+		b = appendString(b, p.Vendor)
+	}
+	if !p.Installed.IsZero() {
+		b = append(b, `,"installed":`...)
+		b = appendTime(b, p.Installed)
+	}
+	if p.Held {
+		b = append(b, `,"held":true`...)
+	}
+	w.b = append(b, '}')
 }
 
 func appendTime(b []byte, t time.Time) []byte {

@@ -15,9 +15,7 @@ import (
 // identifies and sorts its items into valid UTF-8: what the canonical form
 // promises, whatever a collector delivers. The caller's lists are not changed.
 func Normalize(s *katprep.State) {
-	for _, t := range []*string{&s.Name, &s.ID, &s.Source} {
-		*t = strings.ToValidUTF8(*t, "\ufffd")
-	}
+	Identify(&s.Host)
 	repair(s)
 	s.Aspects = sorted(s.Aspects, cmp.Compare[katprep.Aspect])
 	s.Parameters = sorted(s.Parameters, func(a, b katprep.Parameter) int { return cmp.Compare(a.Name, b.Name) })
@@ -34,6 +32,13 @@ func Normalize(s *katprep.State) {
 	}
 	s.Reboot.Reasons = sorted(s.Reboot.Reasons, cmp.Compare[string])
 	s.Facts.Collections = sorted(s.Facts.Collections, cmp.Compare[string])
+}
+
+// Identify puts what identifies a host into valid UTF-8.
+func Identify(h *katprep.Host) {
+	text(&h.Name)
+	text(&h.ID)
+	text(&h.Source)
 }
 
 // packagesSorted is a quick way to see what is nearly always so.

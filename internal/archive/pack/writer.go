@@ -72,6 +72,7 @@ type entry struct {
 type job struct {
 	kind    object.Kind
 	data    []byte
+	fill    func([]byte) []byte // makes data
 	seq     int
 	delta   bool              // may be written as a delta
 	skip    object.Hash       // nothing is written if the object has this hash
@@ -120,46 +121,56 @@ func NewWriter(dir string) (*Writer, error) {
 // housekeeping deletes what it does not know in its own.
 const TempDir = "katprep/tmp"
 
-// Buffer returns an empty buffer for the data of Add, used again if there is
-// one.
-func (w *Writer) Buffer() []byte {
-	if b, ok := w.spare.Get().(*[]byte); ok {
-		return (*b)[:0]
-	}
-	return nil
-}
-
 // Add writes an object unless its hash is skip or it is in this pack
 // already. put is called with its hash, for one Add after the other, from
 // another goroutine and not later than Flush or Finish return. Add keeps
 // data: the caller must not use it afterwards.
 func (w *Writer) Add(ctx context.Context, k object.Kind, data []byte, skip object.Hash, put func(object.Hash)) error {
+	j := w.newJob(k, skip, put)
+	j.data = data
+	return w.send(ctx, j)
+}
+
+// AddFunc is Add for data that fill makes, in another goroutine: it appends
+// to an empty buffer, and nothing that it reads may change until Flush.
+func (w *Writer) AddFunc(ctx context.Context, k object.Kind, fill func([]byte) []byte, skip object.Hash, put func(object.Hash)) error {
+	j := w.newJob(k, skip, put)
+	j.fill = fill
+	return w.send(ctx, j)
+}
+
+func (w *Writer) newJob(k object.Kind, skip object.Hash, put func(object.Hash)) *job {
+	j, _ := w.free.Get().(*job)
+	if j == nil {
+		j = &job{}
+	}
+	*j = job{kind: k, skip: skip, put: put, packed: j.packed[:0], done: make(chan struct{})}
+	return j
+}
+
+// send gives a job to the workers, and to drain in the order of the calls.
+func (w *Writer) send(ctx context.Context, j *job) error {
 	if w.closed {
 		return ErrClosed
 	}
 	if err := w.failed(); err != nil {
 		return err
 	}
-	j, _ := w.free.Get().(*job)
-	if j == nil {
-		j = &job{}
-	}
-	*j = job{kind: k, data: data, seq: w.seq, skip: skip, put: put, packed: j.packed[:0], done: make(chan struct{})}
-	j.delta = k == object.BlobKind && len(data) >= 512 && len(data) < maxBase
-	w.seq++
+	j.seq = w.seq
 	select {
 	case w.order <- j:
+		w.seq++
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	select {
 	case w.jobs <- j:
+		return nil
 	case <-ctx.Done():
-		close(j.done) // drain must not wait for it
 		w.fail(ctx.Err())
+		close(j.done) // drain must not wait for it
 		return ctx.Err()
 	}
-	return nil
 }
 
 // AddNow writes an object and waits for it.
@@ -201,6 +212,14 @@ func (w *Writer) compress() {
 // prepare hashes and compresses a job's object; d is a buffer to be used
 // again.
 func (w *Writer) prepare(j *job, z *zlib.Writer, d []byte) []byte {
+	if j.fill != nil {
+		b, _ := w.spare.Get().(*[]byte)
+		if b == nil {
+			b = new([]byte)
+		}
+		j.data = j.fill((*b)[:0])
+	}
+	j.delta = j.kind == object.BlobKind && len(j.data) >= 512 && len(j.data) < maxBase
 	j.hash = object.Sum(j.kind, j.data)
 	if j.hash == j.skip {
 		return d
@@ -240,7 +259,7 @@ func (w *Writer) drain() {
 			j.put(j.hash)
 		}
 		if j.seq >= 0 {
-			if !j.kept {
+			if j.fill != nil && !j.kept {
 				w.spare.Put(&j.data)
 			}
 			w.free.Put(&job{packed: j.packed})
