@@ -250,3 +250,39 @@ func (c *Client) TemplateByName(ctx context.Context, wanted ...string) (int64, e
 	return 0, katprep.Errorf(katprep.NotFound, "no job template on %s is called %q", c.base.Host, strings.Join(wanted, `" or "`)).
 		WithHint("let the user see it (view_job_templates), or restore the default templates")
 }
+
+// AgentErrata asks katello-agent on a host to install errata.
+func (c *Client) AgentErrata(ctx context.Context, host int64, errata []string) (*Task, error) {
+	return c.agent(ctx, callAgentErrata, host, map[string]any{"errata_ids": errata})
+}
+
+// AgentUpgradeAll asks katello-agent on a host to install all updates.
+func (c *Client) AgentUpgradeAll(ctx context.Context, host int64) (*Task, error) {
+	return c.agent(ctx, callAgentPackages, host, nil)
+}
+
+func (c *Client) agent(ctx context.Context, e *Call, host int64, body any) (*Task, error) {
+	var k Task
+	if err := c.call(ctx, e, []string{strconv.FormatInt(host, 10)}, nil, body, &k); err != nil {
+		return nil, err
+	}
+	if k.ID == "" {
+		return nil, katprep.Errorf(katprep.Corrupt, "%s %s on %s: the answer names no task", e.Method, e.Path, c.base.Host)
+	}
+	return &k, nil
+}
+
+// Power asks the compute resource or BMC of a host for a power action: "soft"
+// or "reboot".
+func (c *Client) Power(ctx context.Context, host int64, action string) error {
+	return c.call(ctx, callPower, []string{strconv.FormatInt(host, 10)}, nil, map[string]any{"power_action": action}, nil)
+}
+
+// ShowHost reads one host.
+func (c *Client) ShowHost(ctx context.Context, id int64) (*Host, error) {
+	var h Host
+	if err := c.call(ctx, callHost, []string{strconv.FormatInt(id, 10)}, nil, nil, &h); err != nil {
+		return nil, err
+	}
+	return &h, nil
+}
