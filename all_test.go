@@ -48,6 +48,8 @@ var rules = []rule{
 		deny: []string{"github.com/go-git/..."}},
 	{name: "only the command knows kong", pkgs: []string{module + "/..."}, not: []string{module + "/cmd/katprep"},
 		deny: []string{"github.com/alecthomas/kong"}},
+	{name: "test peers are for tests", pkgs: []string{module + "/cmd/..."},
+		deny: []string{module + "/internal/peers", module + "/internal/lab", module + "/internal/monlab"}},
 	{name: "nobody imports a command", pkgs: []string{module + "/..."}, deny: []string{module + "/cmd/..."}},
 }
 
@@ -238,7 +240,7 @@ func exportedReceiver(r *ast.FieldList) bool {
 func TestOnlyTheCommandTouchesTheProcess(t *testing.T) {
 	forbidden := map[string]bool{"Args": true, "Exit": true, "Getenv": true, "Environ": true, "LookupEnv": true}
 	eachFile(t, func(path string, fset *token.FileSet, f *ast.File) {
-		if strings.HasPrefix(path, "cmd"+string(filepath.Separator)) || filepath.Base(filepath.Dir(path)) == "peers" || strings.HasSuffix(filepath.Dir(path), "test") {
+		if strings.HasPrefix(path, "cmd"+string(filepath.Separator)) || testOnly(path) {
 			return
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
@@ -250,6 +252,17 @@ func TestOnlyTheCommandTouchesTheProcess(t *testing.T) {
 			return true
 		})
 	})
+}
+
+// testOnly reports whether a file belongs to a package for tests: one of
+// internal/peers, internal/…lab and …test.
+func testOnly(path string) bool {
+	for dir := range strings.SplitSeq(filepath.ToSlash(filepath.Dir(path)), "/") {
+		if dir == "peers" || strings.HasSuffix(dir, "lab") || strings.HasSuffix(dir, "test") {
+			return true
+		}
+	}
+	return false
 }
 
 // TestEveryDependencyHasItsReason: each direct requirement of go.mod is named

@@ -56,10 +56,11 @@ type Erratum struct {
 	Updated         Date        `json:"updated,omitempty"`
 	RebootSuggested bool        `json:"reboot_suggested,omitempty"`
 	URL             string      `json:"url,omitempty"`
-	CVEs            []string    `json:"cves,omitempty"`     // sorted
-	Bugs            []string    `json:"bugs,omitempty"`     // sorted: IDs or URLs
-	Packages        []Package   `json:"packages,omitempty"` // the fixed versions, sorted; only name, EVR, arch
-	Modules         []string    `json:"modules,omitempty"`  // name:stream of modular fixes, sorted
+	CVEs            []string    `json:"cves,omitempty"`      // sorted
+	Bugs            []string    `json:"bugs,omitempty"`      // sorted: IDs or URLs
+	Packages        []Package   `json:"packages,omitempty"`  // the fixed versions, sorted; only name, EVR, arch
+	NoEpochs        bool        `json:"no_epochs,omitempty"` // the source leaves epochs out of Packages: none there means unknown, not 0
+	Modules         []string    `json:"modules,omitempty"`   // name:stream of modular fixes, sorted
 	Summary         string      `json:"summary,omitempty"`
 	Description     string      `json:"description,omitempty"`
 	Solution        string      `json:"solution,omitempty"`
@@ -83,6 +84,7 @@ func (e Erratum) Merge(o Erratum) Erratum {
 		URL:             richer(e.URL, o.URL),
 		CVEs:            union(e.CVEs, o.CVEs),
 		Bugs:            union(e.Bugs, o.Bugs),
+		NoEpochs:        e.NoEpochs || o.NoEpochs,
 		Modules:         union(e.Modules, o.Modules),
 		Summary:         richer(e.Summary, o.Summary),
 		Description:     richer(e.Description, o.Description),

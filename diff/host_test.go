@@ -91,6 +91,7 @@ type ends struct {
 	reason   string
 	proof    []katprep.Proof
 	noLookup bool
+	noEpochs bool // the source leaves epochs out of the advisory
 }
 
 var endings = []ends{
@@ -100,6 +101,15 @@ var endings = []ends{
 	{name: "later version installed", fixed: []string{"openssl-3.0.7-25.el9.x86_64"}, old: []string{"openssl-3.0.7-24.el9.x86_64"}, now: []string{"openssl-3.0.7-27.el9.x86_64"}, want: katprep.Installed},
 	{name: "epoch decides", fixed: []string{"openssl-1:3.0.7-25.el9.x86_64"}, old: []string{"openssl-1:3.0.7-24.el9.x86_64"}, now: []string{"openssl-4.0-1.el9.x86_64"},
 		want: katprep.NoLonger, reason: "openssl.x86_64 is at 4.0-1.el9 and does not reach 1:3.0.7-25.el9"},
+	{name: "the source leaves epochs out", noEpochs: true, fixed: []string{"openssl-3.0.7-25.el9.x86_64"}, old: []string{"openssl-1:3.0.7-24.el9.x86_64"}, now: []string{"openssl-1:3.0.7-25.el9.x86_64"},
+		want:  katprep.Installed,
+		proof: []katprep.Proof{{Package: katprep.PackageKey{Name: "openssl", Arch: "x86_64"}, Before: "1:3.0.7-24.el9", Fixed: "1:3.0.7-25.el9", After: "1:3.0.7-25.el9"}}},
+	{name: "without epochs, not reached", noEpochs: true, fixed: []string{"openssl-3.0.7-25.el9.x86_64"}, old: []string{"openssl-1:3.0.7-23.el9.x86_64"}, now: []string{"openssl-1:3.0.7-24.el9.x86_64"},
+		want: katprep.NoLonger, reason: "openssl.x86_64 is at 1:3.0.7-24.el9 and does not reach 1:3.0.7-25.el9"},
+	{name: "without epochs, an epoch that changed proves nothing", noEpochs: true, fixed: []string{"openssl-3.0.7-25.el9.x86_64"}, old: []string{"openssl-3.0.7-24.el9.x86_64"}, now: []string{"openssl-1:1.0-1.el9.x86_64"},
+		want: katprep.NoLonger, reason: "the epoch of openssl.x86_64 changed, and the source does not tell that of the fix"},
+	{name: "epochs are told: none is 0", fixed: []string{"openssl-3.0.7-25.el9.x86_64"}, old: []string{"openssl-1:3.0.7-24.el9.x86_64"}, now: []string{"openssl-1:3.0.7-25.el9.x86_64"},
+		want: katprep.NoLonger, reason: "no installed package was older than the fixed versions"},
 	{name: "not reached", fixed: []string{"openssl-3.0.7-25.el9.x86_64"}, old: []string{"openssl-3.0.7-23.el9.x86_64"}, now: []string{"openssl-3.0.7-24.el9.x86_64"},
 		want: katprep.NoLonger, reason: "openssl.x86_64 is at 3.0.7-24.el9 and does not reach 3.0.7-25.el9"},
 	{name: "nothing changed but the list", fixed: []string{"openssl-3.0.7-25.el9.x86_64"}, old: []string{"openssl-3.0.7-24.el9.x86_64"}, now: []string{"openssl-3.0.7-24.el9.x86_64"}, want: katprep.NoLonger},
@@ -197,7 +207,7 @@ func TestEndings(t *testing.T) {
 				after = nil
 			}
 			e := erratum(advisory, c.fixed...)
-			e.RebootSuggested = c.reboot
+			e.RebootSuggested, e.NoEpochs = c.reboot, c.noEpochs
 			context := Context{Lookup: lookup(e)}
 			if c.noLookup {
 				context.Lookup = nil

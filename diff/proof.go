@@ -3,6 +3,7 @@ package diff
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stdevel/katprep"
 )
@@ -31,7 +32,11 @@ func (p *pair) prove(e katprep.Erratum, found bool) verdict {
 	}
 	var v verdict
 	for _, k := range p.concerned(e) {
-		proof, reason := p.reached(k, fixedVersions(e, k))
+		fixed, reason := p.epochs(e, k, fixedVersions(e, k))
+		if reason != "" {
+			return verdict{reason: reason}
+		}
+		proof, reason := p.reached(k, fixed)
 		if reason != "" {
 			return verdict{reason: reason}
 		}
@@ -70,6 +75,35 @@ func fixedVersions(e katprep.Erratum, k katprep.PackageKey) (fixed []katprep.EVR
 		}
 	}
 	return fixed
+}
+
+// epochs completes fixed versions whose epochs the source left out by the
+// epoch of the package they fix. It is not known if that changed meanwhile.
+func (p *pair) epochs(e katprep.Erratum, k katprep.PackageKey, fixed []katprep.EVR) ([]katprep.EVR, string) {
+	if !e.NoEpochs {
+		return fixed, ""
+	}
+	old := epoch(p.effective(p.before, p.was(), k))
+	now, still := p.installed(p.now(), k)
+	if still && epoch(now) != old {
+		return nil, fmt.Sprintf("the epoch of %s changed, and the source does not tell that of the fix", k)
+	}
+	lent := make([]katprep.EVR, len(fixed))
+	for i, v := range fixed {
+		if lent[i] = v; epoch(v) == "" && old != "" {
+			lent[i] = katprep.EVR(old + ":" + string(v))
+		}
+	}
+	return lent, ""
+}
+
+// epoch returns the epoch of a version, "" for none.
+func epoch(v katprep.EVR) string {
+	e, _, found := strings.Cut(string(v), ":")
+	if !found {
+		return ""
+	}
+	return e
 }
 
 // reached returns the proof that one package moved to a fixed version, or the

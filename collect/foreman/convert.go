@@ -29,6 +29,11 @@ func erratum(e foremanapi.Erratum) katprep.Erratum {
 		out.Bugs = append(out.Bugs, string(orElse(b.ID, b.Href)))
 	}
 	out.Packages = fixed(e)
+	// Katello since Pulp 3 stores an advisory's packages without epochs, while
+	// those of a host have them.
+	out.NoEpochs = len(out.Packages) > 0 && !slices.ContainsFunc(out.Packages, func(p katprep.Package) bool {
+		return strings.Contains(string(p.EVR), ":")
+	})
 	for _, m := range e.Modules.V {
 		out.Modules = append(out.Modules, string(m.Name)+":"+string(m.Stream))
 	}
