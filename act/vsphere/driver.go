@@ -33,7 +33,7 @@ func moref(v vm.VM) types.ManagedObjectReference {
 var listed = []string{"name", "parent", "config.template", "config.uuid", "guest.ipAddress", "guest.net"}
 
 // List implements [vm.Driver]: one view, whatever the number of VMs.
-func (d *driver) List(ctx context.Context) (list []vm.VM, err error) {
+func (d *driver) List(ctx context.Context, _ bool) (list []vm.VM, err error) {
 	var vms []mo.VirtualMachine
 	var folders map[types.ManagedObjectReference]mo.ManagedEntity
 	err = d.c.do(ctx, func(vc *vim25.Client) (err error) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -43,15 +42,22 @@ type Keeper struct {
 	creations chan struct{}
 	removals  chan struct{}
 
-	mu     sync.Mutex
-	list   []VM
-	listed time.Time
+	list chan *listing // one element, the last list; taken while asking
 }
 
 // NewKeeper returns a keeper over a driver.
 func NewKeeper(d Driver, l Limits) *Keeper {
 	l = l.withDefaults()
-	return &Keeper{d: d, l: l, creations: make(chan struct{}, l.Creations), removals: make(chan struct{}, l.Removals)}
+	k := &Keeper{d: d, l: l, creations: make(chan struct{}, l.Creations), removals: make(chan struct{}, l.Removals), list: make(chan *listing, 1)}
+	k.list <- &listing{}
+	return k
+}
+
+// A listing is what the hypervisor said when it was asked for its VMs.
+type listing struct {
+	vms       []VM
+	at        time.Time
+	addresses bool
 }
 
 // slot waits for one of a bounded number of actions.
@@ -67,30 +73,37 @@ func slot(ctx context.Context, slots chan struct{}) (release func(), err error) 
 	}
 }
 
-// VMs returns the list of VMs, asked again if it is older than allowed.
-func (k *Keeper) VMs(ctx context.Context, fresh bool) (list []VM, asked bool, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+// VMs returns the list of VMs, asked again if it is older than allowed or
+// lacks the addresses.
+func (k *Keeper) VMs(ctx context.Context, fresh, addresses bool) (list []VM, asked bool, err error) {
+	var l *listing
+	select {
+	case l = <-k.list:
+		defer func() { k.list <- l }()
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
 	}
-	if !fresh && k.list != nil && time.Since(k.listed) < k.l.Fresh {
-		return k.list, false, nil
+	if !fresh && (l.addresses || !addresses) && time.Since(l.at) < k.l.Fresh {
+		return l.vms, false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, k.l.Read)
 	defer cancel()
-	list, err = k.d.List(ctx)
+	list, err = k.d.List(ctx, addresses)
 	if err != nil {
 		return nil, true, fmt.Errorf("list VMs: %w", err)
 	}
-	k.list, k.listed = list, time.Now()
+	l = &listing{list, time.Now(), addresses}
 	return list, true, nil
 }
 
 // Find returns the VM of a target. Before it says that there is none, or
 // several, it asks the hypervisor again.
 func (k *Keeper) Find(ctx context.Context, t act.Target) (VM, error) {
-	list, asked, err := k.VMs(ctx, false)
+	addresses := t.Name == "" && (t.IP != "" || t.IP6 != "")
+	list, asked, err := k.VMs(ctx, false, addresses)
 	if err != nil {
 		return VM{}, err
 	}
@@ -98,7 +111,7 @@ func (k *Keeper) Find(ctx context.Context, t act.Target) (VM, error) {
 	if err == nil || asked {
 		return v, err
 	}
-	if list, _, err = k.VMs(ctx, true); err != nil {
+	if list, _, err = k.VMs(ctx, true, addresses); err != nil {
 		return VM{}, err
 	}
 	return Find(list, t)
@@ -210,18 +223,22 @@ func (k *Keeper) create(ctx context.Context, v VM, m act.Marker, o act.SnapshotO
 		return "", err
 	}
 	mark := Mark{Marker: m, Running: power == act.PoweredOn}
-	w := Wanted{Name: k.name(m), Description: Describe(mark, o.Description), Mark: mark, Running: mark.Running,
-		Memory: o.Memory && mark.Running, Quiesce: o.Quiesce != act.QuiesceNo && o.Quiesce != "" && mark.Running}
-	err = k.d.Create(ctx, v, w)
+	mark.Quiesced = mark.Running && o.Quiesce != act.QuiesceNo && o.Quiesce != ""
+	err = k.d.Create(ctx, v, k.wanted(mark, o))
 	if errors.Is(err, ErrQuiesce) && o.Quiesce == act.QuiesceTry {
 		warning = "crash-consistent only: " + err.Error()
-		w.Quiesce = false
-		err = k.d.Create(ctx, v, w)
+		mark.Quiesced = false
+		err = k.d.Create(ctx, v, k.wanted(mark, o))
 	}
 	if errors.Is(err, ErrQuiesce) {
 		err = katprep.Errorf(katprep.Conflict, "%w", err).WithHint("start the guest agent or tools, or set quiesce to try")
 	}
 	return warning, err
+}
+
+func (k *Keeper) wanted(m Mark, o act.SnapshotOptions) Wanted {
+	return Wanted{Name: k.name(m.Marker), Description: Describe(m, o.Description), Mark: m,
+		Memory: o.Memory && m.Running, Quiesce: m.Quiesced, Running: m.Running}
 }
 
 // confirm asks for the snapshot that was made, and whether it really is as

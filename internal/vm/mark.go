@@ -12,18 +12,25 @@ import (
 type Mark struct {
 	Marker  act.Marker
 	Running bool // the VM ran when the snapshot was made
+	// Quiesced says that the snapshot was only to be made quiesced, for
+	// hypervisors that do not tell afterwards.
+	Quiesced bool
 }
 
 const (
 	markPrefix = "katprep: "
 	markRan    = " (running)"
+	markFrozen = " (running, quiesced)"
 	maxText    = 400 // characters of the description that follow the mark
 )
 
 // Describe puts the mark into the first line of a description.
 func Describe(m Mark, text string) string {
 	first := markPrefix + string(m.Marker)
-	if m.Running {
+	switch {
+	case m.Running && m.Quiesced:
+		first += markFrozen
+	case m.Running:
 		first += markRan
 	}
 	if text = clean(text); text == "" {
@@ -40,11 +47,12 @@ func ParseMark(description string) Mark {
 	if !ok {
 		return Mark{}
 	}
-	marker, ran := strings.CutSuffix(rest, markRan)
+	marker, frozen := strings.CutSuffix(rest, markFrozen)
+	marker, ran := strings.CutSuffix(marker, markRan)
 	if act.Marker(marker).Check() != nil {
 		return Mark{}
 	}
-	return Mark{Marker: act.Marker(marker), Running: ran}
+	return Mark{Marker: act.Marker(marker), Running: ran || frozen, Quiesced: frozen}
 }
 
 // clean keeps what every hypervisor stores unchanged: valid, printable text

@@ -132,7 +132,7 @@ func (k *Keeper) CheckSnapshot(ctx context.Context, t act.Target, o act.Snapshot
 
 // Objects keeps the contract of [act.Inventory].
 func (k *Keeper) Objects(ctx context.Context) ([]act.Object, error) {
-	list, _, err := k.VMs(ctx, true)
+	list, _, err := k.VMs(ctx, true, true)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (k *Keeper) Objects(ctx context.Context) ([]act.Object, error) {
 
 // Leftovers keeps the contract of [act.Leftovers].
 func (k *Keeper) Leftovers(ctx context.Context) ([]act.Leftover, error) {
-	list, _, err := k.VMs(ctx, true)
+	list, _, err := k.VMs(ctx, true, false)
 	if err != nil {
 		return nil, err
 	}

@@ -57,8 +57,9 @@ var ErrQuiesce = errors.New("the guest's file systems cannot be frozen")
 // hypervisor's tasks; whether the result is what was wanted, the [Keeper]
 // asks. All of them end with their context. Errors have a kind of katprep.
 type Driver interface {
-	// List returns all VMs, templates left out.
-	List(ctx context.Context) ([]VM, error)
+	// List returns all VMs, templates left out. IP addresses may be left out
+	// unless they are asked for.
+	List(ctx context.Context, addresses bool) ([]VM, error)
 	// Tree returns all snapshots of a VM at any depth.
 	Tree(ctx context.Context, v VM) ([]Snapshot, error)
 	// Create makes a snapshot.

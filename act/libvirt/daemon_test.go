@@ -1,0 +1,216 @@
+package libvirt_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stdevel/katprep/act/libvirt"
+	"github.com/stdevel/katprep/internal/peers"
+	"github.com/stdevel/katprep/internal/vm"
+)
+
+// A daemon is a real libvirtd of the test's own. It lives in private
+// namespaces: it sees nothing of a libvirt on this machine, and ending its
+// first process ends everything that it started.
+type daemon struct {
+	dir string
+	cmd *exec.Cmd
+}
+
+// initScript is the first process in the namespaces. It reaps what libvirtd
+// leaves: a dead guest that nobody waits for looks alive. The QEMU driver
+// wants a user that its package's scripts make; they are not run here.
+const initScript = `set -eu
+mount --make-rprivate /
+mkdir -p /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /etc/libvirt
+for d in lib cache log; do mount --bind "$BASE/$d" "/var/$d/libvirt"; done
+mount --bind "$BASE/etc" /etc/libvirt
+cp /etc/passwd "$BASE/passwd"; cp /etc/group "$BASE/group"
+grep -q ^libvirt-qemu: "$BASE/passwd" || echo 'libvirt-qemu:x:64055:64055::/:/bin/false' >> "$BASE/passwd"
+grep -q ^libvirt-qemu: "$BASE/group" || echo 'libvirt-qemu:x:64055:' >> "$BASE/group"
+grep -q ^kvm: "$BASE/group" || echo 'kvm:x:64056:' >> "$BASE/group"
+mount --bind "$BASE/passwd" /etc/passwd; mount --bind "$BASE/group" /etc/group
+mount --bind "$BASE/run" /run
+libvirtd -f "$BASE/libvirtd.conf" -p "$BASE/libvirtd.pid" &
+wait $!
+`
+
+func start(t *testing.T) *daemon {
+	t.Helper()
+	peers.Need(t, "libvirtd", "unshare", "virsh")
+	peers.NeedRoot(t)
+	dir, err := os.MkdirTemp("", "lv") // the path of a socket is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	for _, d := range []string{"lib", "cache", "log", "etc", "run", "images"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(dir, "libvirtd.conf"), `listen_tls = 0
+listen_tcp = 0
+auth_unix_rw = "none"
+auth_unix_ro = "none"
+unix_sock_rw_perms = "0700"
+max_clients = 5
+max_anonymous_clients = 5
+`)
+	write(t, filepath.Join(dir, "etc", "qemu.conf"), `user = "root"
+group = "root"
+dynamic_ownership = 0
+remember_owner = 0
+security_driver = "none"
+namespaces = []
+cgroup_controllers = []
+stdio_handler = "file"
+`)
+	d := &daemon{dir: dir, cmd: exec.Command("unshare", "-m", "-p", "--fork", "--kill-child", "--mount-proc", "bash", "-c", initScript)}
+	log, err := os.Create(filepath.Join(dir, "init.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	d.cmd.Env = append(os.Environ(), "BASE="+dir, "LC_ALL=C")
+	d.cmd.Stdout, d.cmd.Stderr = log, log
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.cmd.Process.Kill(); d.cmd.Wait() })
+	d.await(t)
+	return d
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d *daemon) socket() string { return filepath.Join(d.dir, "run", "libvirt", "libvirt-sock") }
+
+func (d *daemon) uri(driver string) string {
+	path := "/system"
+	if driver == "test" {
+		path = "/default"
+	}
+	return driver + "+unix://" + path + "?socket=" + d.socket()
+}
+
+func (d *daemon) await(t *testing.T) {
+	t.Helper()
+	for range 600 {
+		if exec.Command("virsh", "-q", "-c", d.uri("test"), "version").Run() == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	log, _ := os.ReadFile(filepath.Join(d.dir, "init.log"))
+	t.Fatalf("libvirtd does not start: %s", log)
+}
+
+// virsh runs libvirt's own client, as somebody else would.
+func (d *daemon) virsh(t *testing.T, driver string, args ...string) string {
+	t.Helper()
+	out, err := d.tryVirsh(driver, args...)
+	if err != nil {
+		t.Fatalf("virsh %v: %v: %s", args, err, out)
+	}
+	return out
+}
+
+func (d *daemon) tryVirsh(driver string, args ...string) (string, error) {
+	cmd := exec.Command("virsh", append([]string{"-q", "-c", d.uri(driver)}, args...)...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := cmd.CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+func (d *daemon) open(t *testing.T, driver string) *libvirt.Client {
+	t.Helper()
+	c, err := libvirt.New(libvirt.Options{URI: d.uri(driver), Limits: vm.Limits{Poll: 100 * time.Millisecond, Graceful: 300 * time.Millisecond, Read: 30 * time.Second}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(context.Background()) })
+	return c
+}
+
+// hold connects: the test driver forgets everything with its last client.
+func (d *daemon) hold(t *testing.T, c *libvirt.Client) {
+	t.Helper()
+	if _, err := c.Identify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// define makes a VM. Without an operating system it stays in its firmware,
+// which is all that snapshots and power need.
+func (d *daemon) define(t *testing.T, name string, disks ...string) {
+	t.Helper()
+	kind := "qemu"
+	if f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0); err == nil {
+		f.Close()
+		kind = "kvm"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `<domain type='%s'><name>%s</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features><devices>`, kind, name)
+	for i, format := range disks {
+		path := filepath.Join(d.dir, "images", fmt.Sprintf("%s-%d.%s", name, i, format))
+		if out, err := exec.Command("qemu-img", "create", "-q", "-f", format, path, "8M").CombinedOutput(); err != nil {
+			t.Fatalf("qemu-img: %v: %s", err, out)
+		}
+		fmt.Fprintf(&b, `<disk type='file' device='disk'><driver name='qemu' type='%s'/><source file='%s'/><target dev='vd%c' bus='virtio'/></disk>`, format, path, 'a'+i)
+	}
+	b.WriteString(`<memballoon model='none'/></devices></domain>`)
+	file := filepath.Join(d.dir, name+".xml")
+	write(t, file, b.String())
+	d.virsh(t, "qemu", "define", file)
+}
+
+// pid returns libvirtd's process ID outside of its namespace.
+func (d *daemon) pid(t *testing.T) int {
+	t.Helper()
+	procs, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range procs {
+		line, err := os.ReadFile(p)
+		if err == nil && strings.HasPrefix(string(line), "libvirtd\x00") && strings.Contains(string(line), d.dir) {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(p)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+	}
+	t.Fatal("libvirtd is gone")
+	return 0
+}
+
+// many defines VMs of the test driver in one process.
+func (d *daemon) many(t *testing.T, n int) {
+	t.Helper()
+	var script strings.Builder
+	for i := range n {
+		file := filepath.Join(d.dir, fmt.Sprintf("vm%d.xml", i))
+		write(t, file, fmt.Sprintf(`<domain type='test'><name>vm%d</name><memory>8192</memory><os><type>hvm</type></os></domain>`, i))
+		fmt.Fprintf(&script, "define %s\n", file)
+	}
+	cmd := exec.Command("virsh", "-q", "-c", d.uri("test"))
+	cmd.Stdin = strings.NewReader(script.String())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("virsh: %v: %s", err, out)
+	}
+}
