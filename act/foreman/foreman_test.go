@@ -27,16 +27,7 @@ func serve(t *testing.T, o landscape.Options) (*landscape.Server, *foreman.Actor
 		o.Tick = 5 * time.Second
 	}
 	l := landscape.New(o)
-	srv := httptest.NewServer(l)
-	t.Cleanup(srv.Close)
-	a, err := foreman.New(foreman.Options{
-		Name: "satellite", URL: srv.URL, Login: creds.Login{User: "admin", Password: creds.NewSecret("changeme")},
-		Pause: 1, Poll: time.Millisecond, BootDelay: time.Millisecond, BootWait: 20 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l, a
+	return l, dial(t, l, func(*foreman.Options) {})
 }
 
 // rpmHosts returns n hosts of one family that have errata in common.
@@ -106,3 +97,30 @@ func TestHookContract(t *testing.T) {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// dial makes another actor for a landscape.
+func dial(t *testing.T, l *landscape.Server, change func(*foreman.Options)) *foreman.Actor {
+	t.Helper()
+	srv := httptest.NewServer(l)
+	t.Cleanup(srv.Close)
+	o := foreman.Options{
+		Name: "satellite", URL: srv.URL, Login: creds.Login{User: "admin", Password: creds.NewSecret("changeme")},
+		Pause: 1, Poll: time.Millisecond, BootDelay: time.Millisecond, BootWait: 20 * time.Second,
+	}
+	change(&o)
+	a, err := foreman.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func agent(t *testing.T, l *landscape.Server) *foreman.Actor {
+	t.Helper()
+	return dial(t, l, func(o *foreman.Options) { o.Agent = true })
+}
+
+func impatient(t *testing.T, l *landscape.Server) *foreman.Actor {
+	t.Helper()
+	return dial(t, l, func(o *foreman.Options) { o.BootWait = 300 * time.Millisecond })
+}

@@ -1,0 +1,324 @@
+package foreman_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/act"
+	"github.com/stdevel/katprep/act/foreman"
+	"github.com/stdevel/katprep/internal/landscape"
+)
+
+func patch(t *testing.T, a *foreman.Actor, ts []act.Target, r act.PatchRequest) ([]act.Result, []act.Job) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	r.Marker = orElse(r.Marker, "katprep-trouble-j1")
+	var jobs []act.Job
+	results := a.Patch(ctx, ts, r, func(j act.Job) { jobs = append(jobs, j) })
+	if len(results) != len(ts) {
+		t.Fatalf("%d results for %d hosts", len(results), len(ts))
+	}
+	return results, jobs
+}
+
+func orElse[T comparable](v, d T) T {
+	var zero T
+	if v == zero {
+		return d
+	}
+	return v
+}
+
+// TestOneHostInTrouble: what is wrong with one host is its own result, and
+// the others are patched.
+func TestOneHostInTrouble(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fault landscape.HostFault
+		want  string
+	}{
+		"job leaves it out":   {landscape.HostFault{NotTargeted: true}, "does not target the host"},
+		"job fails":           {landscape.HostFault{JobFails: true}, "Failed to download metadata"},
+		"host is unreachable": {landscape.HostFault{Unreachable: true}, "Could not establish connection"},
+		"hostile output":      {landscape.HostFault{JobFails: true, Output: "\x1b[31m{{.}}<script>"}, "job"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, a := serve(t, landscape.Options{Hosts: 60})
+			ts, errata := rpmHosts(t, l, 3)
+			l.SetHostFault(ts[1].Host.Name, tc.fault)
+			results, jobs := patch(t, a, ts, act.PatchRequest{Errata: errata[:1]})
+			if results[0].Err != nil || results[2].Err != nil {
+				t.Errorf("the others: %v, %v", results[0].Err, results[2].Err)
+			}
+			if err := results[1].Err; err == nil || !strings.Contains(err.Error(), tc.want) || strings.ContainsAny(err.Error(), "\x1b\n") {
+				t.Errorf("error is %q", err)
+			}
+			if len(jobs) != 1 {
+				t.Errorf("%d jobs", len(jobs))
+			}
+		})
+	}
+}
+
+func TestFewerHostsTargeted(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60})
+	ts, errata := rpmHosts(t, l, 2)
+	for _, x := range ts {
+		l.SetHostFault(x.Host.Name, landscape.HostFault{NotTargeted: true})
+	}
+	results, _ := patch(t, a, ts, act.PatchRequest{Errata: errata[:1]})
+	for i, r := range results {
+		if r.Err == nil {
+			t.Errorf("host %d counts as patched by a job without hosts", i)
+		}
+	}
+}
+
+func TestPausedTask(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60})
+	ts, errata := rpmHosts(t, l, 2)
+	l.PauseNextJob(1)
+	results, jobs := patch(t, a, ts, act.PatchRequest{Errata: errata[:1]})
+	for _, r := range results {
+		if katprep.KindOf(r.Err) != katprep.Conflict || !strings.Contains(r.Err.Error(), "paused") || !strings.Contains(katprep.HintOf(r.Err), "resume or cancel") {
+			t.Errorf("error is %v, hint %q", r.Err, katprep.HintOf(r.Err))
+		}
+	}
+	if len(jobs) != 1 {
+		t.Errorf("%d jobs", len(jobs))
+	}
+}
+
+// TestLostAnswer: the job was made, its answer got lost. It must be found and
+// not be made again.
+func TestLostAnswer(t *testing.T) {
+	for name, fault := range map[string]landscape.Fault{
+		"connection breaks": {Method: "POST", Path: "/api/job_invocations", Drop: true},
+		"truncated":         {Method: "POST", Path: "/api/job_invocations", Truncate: 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, a := serve(t, landscape.Options{Hosts: 60})
+			ts, errata := rpmHosts(t, l, 2)
+			l.Inject(fault)
+			results, _ := patch(t, a, ts, act.PatchRequest{Errata: errata[:1]})
+			made := l.Stats().ByRoute["POST /api/job_invocations"]
+			if made != 1 {
+				t.Errorf("the job was sent %d times", made)
+			}
+			for _, r := range results {
+				if r.Err != nil {
+					t.Errorf("error is %v", r.Err)
+				}
+			}
+		})
+	}
+}
+
+// TestNeverMade: the server broke before it made the job: that is an error,
+// and nothing is sent twice.
+func TestNeverMade(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60})
+	ts, errata := rpmHosts(t, l, 2)
+	l.Inject(landscape.Fault{Method: "POST", Path: "/api/job_invocations", Status: 503})
+	results, jobs := patch(t, a, ts, act.PatchRequest{Errata: errata[:1]})
+	for _, r := range results {
+		if r.Err == nil || !strings.Contains(r.Err.Error(), "no job") {
+			t.Errorf("error is %v", r.Err)
+		}
+	}
+	if len(jobs) != 0 || l.Stats().ByRoute["POST /api/job_invocations"] != 0 { // the first did not reach the route
+		t.Errorf("jobs %v, sent again %d times", jobs, l.Stats().ByRoute["POST /api/job_invocations"])
+	}
+}
+
+// TestResume: a process that was killed after it sent the job finds it, and
+// a second Patch with the marker adopts it.
+func TestResume(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60, Tick: time.Millisecond})
+	ts, errata := rpmHosts(t, l, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	r := act.PatchRequest{Errata: errata[:1], Marker: "katprep-resume-j1"}
+	for _, res := range a.Patch(ctx, ts, r, func(act.Job) { cancel() }) {
+		if res.Err == nil {
+			t.Error("a host counts as patched although nobody waited")
+		}
+	}
+	ts[0].Marker = r.Marker
+	job, found, err := a.FindPatch(t.Context(), ts[0])
+	if err != nil || !found || len(job.Hosts) != 2 {
+		t.Fatalf("%+v, %v, %v", job, found, err)
+	}
+	l.Advance(10 * time.Minute)
+	results, jobs := patch(t, a, ts, r)
+	if l.Stats().ByRoute["POST /api/job_invocations"] != 1 || len(jobs) != 1 || jobs[0].ID != job.ID {
+		t.Errorf("jobs %v after %s, sent %d times", jobs, job.ID, l.Stats().ByRoute["POST /api/job_invocations"])
+	}
+	for _, res := range results {
+		if res.Err != nil {
+			t.Error(res.Err)
+		}
+	}
+}
+
+func TestCancelPatch(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60, Tick: time.Millisecond})
+	ts, errata := rpmHosts(t, l, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	var job act.Job
+	a.Patch(ctx, ts, act.PatchRequest{Errata: errata[:1], Marker: "katprep-cancel-j1"}, func(j act.Job) { job = j; cancel() })
+	if err := a.CancelPatch(t.Context(), ts[0], job); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.AwaitPatch(t.Context(), ts[0], job); err == nil || !strings.Contains(err.Error(), "cancelled") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// TestEveryVersion: the fallbacks of old servers do the same.
+func TestEveryVersion(t *testing.T) {
+	for _, v := range [][2]string{{"1.20.1", "3.10.0"}, {"2.3.0", "3.18.0"}, {"3.1.0", "4.3.0"}, {"3.12.0", "4.14.0"}, {"3.16.0", "4.18.0"}} {
+		t.Run(v[1], func(t *testing.T) {
+			l, a := serve(t, landscape.Options{Hosts: 60, Foreman: v[0], Katello: v[1]})
+			ts, errata := rpmHosts(t, l, 2)
+			results, _ := patch(t, a, ts, act.PatchRequest{Errata: errata[:1], Packages: []string{"bash"}})
+			for i, r := range results {
+				if r.Err != nil {
+					t.Fatal(r.Err)
+				}
+				if h, _ := l.Truth(ts[i].Host.Name); slices.Contains(h.Applicable, errata[0]) {
+					t.Errorf("%s still needs %s", h.Name, errata[0])
+				}
+				if strings.Count(r.Ref.ID, ",") != 1 {
+					t.Errorf("jobs are %s", r.Ref.ID)
+				}
+			}
+			before, err := a.BootOf(t.Context(), ts[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			ref, err := a.Reboot(t.Context(), ts[0], before)
+			if h, _ := l.Truth(ts[0].Host.Name); err != nil || ref.Data[act.DataBootID] != h.Boot.ID {
+				t.Errorf("%+v, %v", ref, err)
+			}
+		})
+	}
+}
+
+func TestAgent(t *testing.T) {
+	for _, tc := range []struct {
+		foreman, katello string
+		fails            bool
+	}{{"2.3.0", "3.18.0", false}, {"3.8.0", "4.10.0", true}} {
+		l, _ := serve(t, landscape.Options{Hosts: 60, Foreman: tc.foreman, Katello: tc.katello})
+		a := agent(t, l)
+		ts, errata := rpmHosts(t, l, 2)
+		results, _ := patch(t, a, ts, act.PatchRequest{Errata: errata[:1]})
+		for i, r := range results {
+			if (r.Err != nil) != tc.fails {
+				t.Errorf("Katello %s: %v", tc.katello, r.Err)
+			}
+			if h, _ := l.Truth(ts[i].Host.Name); slices.Contains(h.Applicable, errata[0]) != tc.fails {
+				t.Errorf("Katello %s: %s is not as said", tc.katello, h.Name)
+			}
+		}
+	}
+}
+
+func TestPartsThatAreMissing(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60, Plugins: []string{"katello"}})
+	ts, errata := rpmHosts(t, l, 1)
+	results, _ := patch(t, a, ts, act.PatchRequest{Errata: errata[:1]})
+	if err := results[0].Err; err == nil || !strings.Contains(fmt.Sprint(err, katprep.HintOf(err)), "foreman_remote_execution") {
+		t.Errorf("error %v, hint %q", err, katprep.HintOf(err))
+	}
+	l, a = serve(t, landscape.Options{Hosts: 60, Users: []landscape.User{{Login: "admin", Password: "changeme", Permissions: []string{"view_hosts", "view_job_invocations", "view_remote_execution_features"}}}})
+	ts, errata = rpmHosts(t, l, 1)
+	results, _ = patch(t, a, ts, act.PatchRequest{Errata: errata[:1]})
+	if err := results[0].Err; katprep.KindOf(err) != katprep.Denied || !strings.Contains(katprep.HintOf(err), "create_job_invocations") {
+		t.Errorf("error %v, hint %q", err, katprep.HintOf(err))
+	}
+}
+
+func TestHostWasMadeAnew(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60})
+	ts, errata := rpmHosts(t, l, 1)
+	ts[0].Host.ID = "4711"
+	results, jobs := patch(t, a, ts, act.PatchRequest{Errata: errata[:1]})
+	if katprep.KindOf(results[0].Err) != katprep.Conflict || len(jobs) != 0 {
+		t.Errorf("error %v, jobs %v", results[0].Err, jobs)
+	}
+}
+
+func TestHostDoesNotComeBack(t *testing.T) {
+	l, _ := serve(t, landscape.Options{Hosts: 60})
+	a := impatient(t, l)
+	ts, _ := rpmHosts(t, l, 1)
+	l.SetHostFault(ts[0].Host.Name, landscape.HostFault{NoBoot: true})
+	before, err := a.BootOf(t.Context(), ts[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = a.Reboot(t.Context(), ts[0], before); katprep.KindOf(err) != katprep.Unreachable || !strings.Contains(err.Error(), "another boot") {
+		t.Errorf("error is %v", err)
+	}
+	if h, _ := l.Truth(ts[0].Host.Name); !h.Down {
+		t.Error("the host was never rebooted")
+	}
+}
+
+// TestRebootIsNotAskedTwice: after a crash between the job and the boot, the
+// same reboot is waited for.
+func TestRebootIsNotAskedTwice(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60})
+	ts, _ := rpmHosts(t, l, 1)
+	before, err := a.BootOf(t.Context(), ts[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := a.Reboot(t.Context(), ts[0], before); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h, _ := l.Truth(ts[0].Host.Name); h.Boots != 1 && h.Boots != 2 {
+		t.Errorf("the host was booted %d times", h.Boots)
+	}
+}
+
+func TestRefresh(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60})
+	ts, errata := rpmHosts(t, l, 2)
+	l.SetHostFault(ts[1].Host.Name, landscape.HostFault{SkipsErrata: true})
+	since := time.Now()
+	results, _ := patch(t, a, ts, act.PatchRequest{Errata: errata[:1]})
+	if results[0].Err != nil || results[1].Err != nil {
+		t.Fatal(results)
+	}
+	if _, err := a.Refresh(t.Context(), ts[0], since); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := a.Refresh(ctx, ts[1], since); katprep.KindOf(err) != katprep.Unreachable {
+		t.Errorf("errata of a host on which nothing was installed count as computed again: %v", err)
+	}
+}
+
+func TestRebootNeeded(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60})
+	for _, name := range l.Names() {
+		h, _ := l.Truth(name)
+		got, err := a.RebootNeeded(t.Context(), target(h))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Need != katprep.NeedUnknown && (got.Need == katprep.Needed) != h.NeedsReboot {
+			t.Errorf("%s: %v, really %v", name, got.Need, h.NeedsReboot)
+		}
+	}
+}
