@@ -1,0 +1,194 @@
+// Package populate finds hosts in monitoring systems and hypervisors, and says
+// which parameters would tell katprep so. It never guesses: what fits more
+// than one object, or contradicts itself, is reported and left alone.
+package populate
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/act"
+	"golang.org/x/sync/errgroup"
+)
+
+// Kind is what a system does for hosts.
+type Kind string
+
+// The kinds, each with the parameter that names the system; the object's name
+// is in the same parameter with "_name".
+const (
+	Monitoring Kind = "katprep_mon"
+	Hypervisor Kind = "katprep_virt"
+)
+
+// Kinds lists the kinds in the order of reports.
+var Kinds = [...]Kind{Monitoring, Hypervisor}
+
+// String returns the kind for people.
+func (k Kind) String() string {
+	if k == Hypervisor {
+		return "hypervisor"
+	}
+	return "monitoring"
+}
+
+// A System is a configured system that knows hosts or VMs.
+type System struct {
+	Name      string // in the configuration
+	URL       string // as the predecessor's parameters may name it
+	Kind      Kind
+	Inventory act.Inventory
+}
+
+// An Object is a host or VM of one of the systems.
+type Object struct {
+	System int // index into the systems
+	act.Object
+}
+
+// Key is what a host and an object have in common.
+type Key string
+
+// The keys, the most certain first. ByLabel, the first part of the name, only
+// counts where nothing else fits.
+const (
+	ByUUID  Key = "UUID"
+	ByMAC   Key = "MAC"
+	ByName  Key = "name"
+	ByIPv4  Key = "IPv4"
+	ByIPv6  Key = "IPv6"
+	ByLabel Key = "short name"
+)
+
+// Status is how the search for a host ended.
+type Status string
+
+// The statuses.
+const (
+	Matched   Status = "matched"
+	Ambiguous Status = "ambiguous" // several objects fit, or what fits contradicts itself
+	Unmatched Status = "unmatched" // no object fits
+	Unknown   Status = "unknown"   // a system that could know it did not answer
+)
+
+// A Match is what was found of one host in the systems of one kind.
+type Match struct {
+	Host    katprep.State
+	Kind    Kind
+	Status  Status
+	Objects []Object // the one; or all that fit
+	By      []Key    // what they have in common, the most certain first
+	Why     string   // of all but Matched
+}
+
+// An Inventories holds what the systems know.
+type Inventories struct {
+	Systems []System
+	Objects [][]act.Object // by system
+	Errs    []error        // by system: why it did not answer
+}
+
+// Load asks all systems at once. A system that fails is in Errs; the others
+// are still asked.
+func Load(ctx context.Context, systems []System) *Inventories {
+	inv := &Inventories{Systems: systems, Objects: make([][]act.Object, len(systems)), Errs: make([]error, len(systems))}
+	var g errgroup.Group
+	g.SetLimit(4)
+	for i, s := range systems {
+		g.Go(func() error {
+			inv.Objects[i], inv.Errs[i] = s.Inventory.Objects(ctx)
+			return nil
+		})
+	}
+	_ = g.Wait() // errors are in inv.Errs
+	return inv
+}
+
+// failed returns the names of systems of the kind that did not answer.
+func (inv *Inventories) failed(k Kind) (names []string) {
+	for i, s := range inv.Systems {
+		if s.Kind == k && inv.Errs[i] != nil {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+func (inv *Inventories) has(k Kind) bool {
+	return slices.ContainsFunc(inv.Systems, func(s System) bool { return s.Kind == k })
+}
+
+// Find matches the hosts with the objects: for every host one Match for each
+// kind that has a system, in the hosts' order. Physical hosts and containers
+// are not looked for on hypervisors. Unclaimed are the objects that belong to
+// no host.
+func (inv *Inventories) Find(hosts []katprep.State) (matches []Match, unclaimed []Object) {
+	claims := map[claim][]int{}
+	for _, k := range Kinds {
+		if !inv.has(k) {
+			continue
+		}
+		x := inv.index(k)
+		for _, h := range hosts {
+			if k == Hypervisor && (h.Facts.Hardware == katprep.Physical || h.Facts.Hardware == katprep.Container) {
+				continue
+			}
+			m := inv.match(x, h, k)
+			for _, o := range m.Objects {
+				c := claim{o.System, o.Name}
+				claims[c] = append(claims[c], len(matches))
+			}
+			matches = append(matches, m)
+		}
+	}
+	rivals(matches, claims)
+	slices.SortStableFunc(matches, byHost(hosts))
+	return matches, inv.unclaimed(claims)
+}
+
+// byHost orders matches as the hosts are.
+func byHost(hosts []katprep.State) func(a, b Match) int {
+	at := make(map[katprep.HostID]int, len(hosts))
+	for i, h := range hosts {
+		at[h.HostID] = i
+	}
+	return func(a, b Match) int { return at[a.Host.HostID] - at[b.Host.HostID] }
+}
+
+type claim struct {
+	system int
+	object string
+}
+
+// rivals makes hosts ambiguous that matched the same object.
+func rivals(matches []Match, claims map[claim][]int) {
+	for c, list := range claims {
+		list = slices.DeleteFunc(slices.Clone(list), func(i int) bool { return matches[i].Status != Matched })
+		if len(list) < 2 {
+			continue
+		}
+		var names []string
+		for _, i := range list {
+			names = append(names, matches[i].Host.Name)
+		}
+		slices.Sort(names)
+		for _, i := range list {
+			matches[i].Status = Ambiguous
+			matches[i].Why = c.object + " fits several hosts: " + strings.Join(names, ", ")
+		}
+	}
+}
+
+func (inv *Inventories) unclaimed(claims map[claim][]int) []Object {
+	var list []Object
+	for i, objects := range inv.Objects {
+		for _, o := range objects {
+			if len(claims[claim{i, o.Name}]) == 0 {
+				list = append(list, Object{i, o})
+			}
+		}
+	}
+	return list
+}
