@@ -42,7 +42,6 @@ type apidoc struct {
 	name    string
 	server  Server
 	routes  map[string]map[string]bool // "GET /api/hosts/:" to parameter names, "a.b" for one inside of a
-	plugins map[string]bool
 }
 
 type docParam struct {
