@@ -37,7 +37,9 @@ type cli struct {
 	Site       siteCmd       `cmd:"" group:"evidence" help:"Build or serve the static site."`
 	ArchiveC   archiveCmd    `cmd:"" name:"archive" group:"evidence" help:"Work with the archive itself."`
 	Parameters parametersCmd `cmd:"" group:"work" help:"Read and change host parameters in Foreman."`
+	Populate   populateCmd   `cmd:"" group:"work" help:"Find hosts in monitoring and on hypervisors, and fill the parameters in."`
 	Auth       authCmd       `cmd:"" group:"setup" help:"Keep the credentials."`
+	SSH        sshCmd        `cmd:"" name:"ssh" group:"setup" help:"Trust the keys of hosts over SSH."`
 	ConfigC    configCmd     `cmd:"" name:"config" group:"setup" help:"Check or show the configuration."`
 	Demo       demoCmd       `cmd:"" group:"setup" help:"Play a patch day on a simulated landscape."`
 	Man        manCmd        `cmd:"" group:"setup" help:"Show a manual page."`
