@@ -56,7 +56,7 @@ func (c *Client) BulkErrata(ctx context.Context, org int64, search string, appli
 		}
 		return c.page(ctx, call, nil, nil, body)
 	}
-	return decoded[Erratum](walk(ctx, "errata of "+c.base.Host, per, ahead, recordID, f))
+	return walk(ctx, "errata of "+c.base.Host, per, ahead, plain[Erratum], f)
 }
 
 // Errata yields the catalogue of errata that are installable (or applicable)
@@ -75,21 +75,7 @@ func (c *Client) Errata(ctx context.Context, server *Server, org int64, applicab
 		q.Set("sort_by", "errata_id")
 		q.Set("sort_order", "asc")
 	}
-	return decoded[Erratum](walk(ctx, "errata of "+c.base.Host, per, ahead, recordID, c.pages(callErrata, nil, q, per)))
-}
-
-func decoded[T any](raws iter.Seq2[json.RawMessage, error]) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for raw, err := range raws {
-			var v T
-			if err == nil {
-				err = json.Unmarshal(raw, &v)
-			}
-			if !yield(v, err) || err != nil {
-				return
-			}
-		}
-	}
+	return walk(ctx, "errata of "+c.base.Host, per, ahead, plain[Erratum], c.pages(callErrata, nil, q, per))
 }
 
 // whole reads a Katello list of one host in one answer.
@@ -110,27 +96,20 @@ func whole[T any](ctx context.Context, c *Client, e *Call, host int64, query url
 	if !page.Subtotal.Valid || int64(len(page.Results)) >= page.Subtotal.N {
 		return page.Results, nil
 	}
-	raws, err := c.paged(ctx, e, args, query) // a server that knows no full_result
-	if err != nil {
-		return nil, err
-	}
-	out := make([]T, len(raws))
-	for i, raw := range raws {
-		if err := json.Unmarshal(raw, &out[i]); err != nil {
-			return nil, c.notExpected(e, args, err)
-		}
-	}
-	return out, nil
+	return gather(walk(ctx, e.expand(args), pageSize, 1, plain[T], c.pages(e, args, query, pageSize))) // full_result was not known
 }
 
-func (c *Client) paged(ctx context.Context, e *Call, args []string, query url.Values) ([]json.RawMessage, error) {
-	var all []json.RawMessage
-	const per = 1000
-	for raw, err := range walk(ctx, e.expand(args), per, 1, recordID, c.pages(e, args, query, per)) {
+// pageSize is for lists that are read as a whole.
+const pageSize = 1000
+
+// gather reads a whole sequence.
+func gather[T any](seq iter.Seq2[T, error]) ([]T, error) {
+	var all []T
+	for v, err := range seq {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, raw)
+		all = append(all, v)
 	}
 	return all, nil
 }

@@ -39,9 +39,9 @@ func recorded(t *testing.T) string {
 
 // An apidoc is the API documentation that one server gave of itself.
 type apidoc struct {
-	name    string
-	server  Server
-	routes  map[string]map[string]bool // "GET /api/hosts/:" to parameter names, "a.b" for one inside of a
+	name   string
+	server Server
+	routes map[string]map[string]bool // "GET /api/hosts/:" to parameter names, "a.b" for one inside of a
 }
 
 type docParam struct {

@@ -139,17 +139,18 @@ func (c *Client) Hosts(ctx context.Context, q HostQuery) iter.Seq2[HostRecord, e
 	if q.Location != 0 {
 		query.Set("location_id", strconv.FormatInt(q.Location, 10))
 	}
-	return func(yield func(HostRecord, error) bool) {
-		for raw, err := range walk(ctx, "hosts of "+c.base.Host, q.PerPage, q.Ahead, recordID, c.pages(callHosts, nil, query, q.PerPage)) {
-			if err != nil {
-				yield(HostRecord{}, err)
-				return
-			}
-			if !yield(decodeHost(raw), nil) {
-				return
-			}
-		}
+	return walk(ctx, "hosts of "+c.base.Host, q.PerPage, q.Ahead, hostRecord, c.pages(callHosts, nil, query, q.PerPage))
+}
+
+// hostRecord keeps a record that cannot be read: it is a host all the same.
+func hostRecord(raw json.RawMessage) record[HostRecord] {
+	r := record[HostRecord]{v: decodeHost(raw)}
+	if r.v.Err == nil && r.v.Host.ID.Valid {
+		r.key = strconv.FormatInt(r.v.Host.ID.N, 10)
+	} else {
+		r.key = recordID(raw)
 	}
+	return r
 }
 
 // HostFacts returns facts of one host by name; search narrows them ("" for

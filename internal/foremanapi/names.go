@@ -39,6 +39,14 @@ func (c *Client) HostCollections(ctx context.Context, org int64) ([]Named, error
 	return c.named(ctx, callCollections, nil, url.Values{"organization_id": {strconv.FormatInt(org, 10)}})
 }
 
+type owner struct {
+	ID    number `json:"id"`
+	Login text   `json:"login"`
+	First text   `json:"firstname"`
+	Last  text   `json:"lastname"`
+	Name  text   `json:"name"`
+}
+
 // Owners lists users (or groups of users) by ID, for servers that give a
 // host's owner by ID only. The name is what people read.
 func (c *Client) Owners(ctx context.Context, groups bool) (map[int64]string, error) {
@@ -47,18 +55,11 @@ func (c *Client) Owners(ctx context.Context, groups bool) (map[int64]string, err
 		call = callUserGroups
 	}
 	owners := map[int64]string{}
-	for raw, err := range walk(ctx, call.Path+" of "+c.base.Host, 200, 1, recordID, c.pages(call, nil, nil, 200)) {
+	for u, err := range walk(ctx, call.Path+" of "+c.base.Host, 200, 1, plain[owner], c.pages(call, nil, nil, 200)) {
 		if err != nil {
 			return nil, err
 		}
-		var u struct {
-			ID    number `json:"id"`
-			Login text   `json:"login"`
-			First text   `json:"firstname"`
-			Last  text   `json:"lastname"`
-			Name  text   `json:"name"`
-		}
-		if json.Unmarshal(raw, &u) == nil && u.ID.Valid {
+		if u.ID.Valid {
 			full := strings.TrimSpace(string(u.First + " " + u.Last))
 			owners[u.ID.N] = orElse(full, string(orElse(u.Name, u.Login)))
 		}
@@ -69,7 +70,7 @@ func (c *Client) Owners(ctx context.Context, groups bool) (map[int64]string, err
 func (c *Client) named(ctx context.Context, e *Call, args []string, query url.Values) ([]Named, error) {
 	const per = 200
 	var all []Named
-	for n, err := range decoded[Named](walk(ctx, e.expand(args)+" of "+c.base.Host, per, 1, recordID, c.pages(e, args, query, per))) {
+	for n, err := range walk(ctx, e.expand(args)+" of "+c.base.Host, per, 1, plain[Named], c.pages(e, args, query, per)) {
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +100,7 @@ func (c *Client) HostNames(ctx context.Context, server *Server, search string, l
 		per = min(limit, per)
 	}
 	var all []HostName
-	for n, err := range decoded[Named](walk(ctx, "hosts of "+c.base.Host, per, 1, recordID, c.pages(callHosts, nil, q, per))) {
+	for n, err := range walk(ctx, "hosts of "+c.base.Host, per, 1, plain[Named], c.pages(callHosts, nil, q, per)) {
 		if err != nil {
 			return nil, err
 		}

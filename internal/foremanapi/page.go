@@ -22,123 +22,156 @@ type Page[T any] struct {
 // A fetch reads page n (from 1) of a list.
 type fetch func(ctx context.Context, n int) (*Page[json.RawMessage], error)
 
+// A record is one of a list: key is its identity.
+type record[T any] struct {
+	key string
+	v   T
+	err error
+}
+
+// A decode reads a record; it is called by many goroutines at once.
+type decode[T any] func(raw json.RawMessage) record[T]
+
+// plain decodes records that have an "id"; without one, the whole record is
+// its identity.
+func plain[T any](raw json.RawMessage) record[T] {
+	r := record[T]{key: recordID(raw)}
+	if err := json.Unmarshal(raw, &r.v); err != nil {
+		r.err = katprep.Errorf(katprep.Corrupt, "a record is not what was expected: %w", err)
+	}
+	return r
+}
+
 // rounds is how often a list is read that changes while it is read.
 const rounds = 5
 
 // walk reads a list with pages of size per, ahead pages at once, and yields
-// each record once, by the identity that id finds in it. Hosts come and go
-// while we read, and then records move over page borders: whenever the pages
-// do not agree on the number of records, or fewer came than were announced,
-// the list is read again for what was missed. A list that never holds still
-// ends with an error of kind katprep.Partial after all that was found.
-func walk(ctx context.Context, what string, per, ahead int, id func(json.RawMessage) string, f fetch) iter.Seq2[json.RawMessage, error] {
-	return func(yield func(json.RawMessage, error) bool) {
+// each record once. Hosts come and go while we read, and then records move
+// over page borders: whenever the pages do not agree on the number of
+// records, or fewer came than were announced, the list is read again for what
+// was missed. A list that never holds still ends with an error of kind
+// katprep.Partial after all that was found.
+func walk[T any](ctx context.Context, what string, per, ahead int, d decode[T], f fetch) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
 		seen := map[string]bool{}
 		for range rounds {
-			r := round{per: per, ahead: max(ahead, 1), fetch: f, id: id, seen: seen}
-			ok, err := r.run(ctx, func(raw json.RawMessage) bool { return yield(raw, nil) })
-			switch {
-			case err != nil:
-				yield(nil, err)
+			r := round[T]{per: per, ahead: max(ahead, 1), fetch: f, decode: d, seen: seen, yield: yield}
+			switch steady, err := r.run(ctx); {
+			case r.stopped:
 				return
-			case r.stopped || ok:
+			case err != nil:
+				yield(none, err)
+				return
+			case steady:
 				return
 			}
 		}
-		yield(nil, katprep.Errorf(katprep.Partial, "%s: the list changed each of %d times it was read", what, rounds).WithHint("try again when fewer records come and go"))
+		yield(none, katprep.Errorf(katprep.Partial, "%s: the list changed each of %d times it was read", what, rounds).WithHint("try again when fewer records come and go"))
 	}
 }
 
 // A round is one reading of a list from its first to its last page.
-type round struct {
+type round[T any] struct {
 	per, ahead int
 	fetch      fetch
-	id         func(json.RawMessage) string
+	decode     decode[T]
 	seen       map[string]bool // over all rounds
+	yield      func(T, error) bool
 
 	distinct map[string]bool // in this round
-	subtotal int64           // as the first page says
-	known    bool
-	steady   bool // all pages say the same
-	stopped  bool // the reader wants no more
+	subtotal number          // as the first page says
+	steady   bool            // all pages say the same
+	stopped  bool            // the reader wants no more
 }
 
-type fetched struct {
-	page *Page[json.RawMessage]
-	err  error
+type fetched[T any] struct {
+	subtotal number
+	records  []record[T]
+	err      error
+}
+
+// get fetches and decodes a page.
+func (r *round[T]) get(ctx context.Context, n int) fetched[T] {
+	p, err := r.fetch(ctx, n)
+	if err != nil {
+		return fetched[T]{err: err}
+	}
+	out := fetched[T]{subtotal: p.Subtotal, records: make([]record[T], len(p.Results))}
+	for i, raw := range p.Results {
+		out.records[i] = r.decode(raw)
+	}
+	return out
 }
 
 // run reports whether the list held still.
-func (r *round) run(ctx context.Context, yield func(json.RawMessage) bool) (bool, error) {
+func (r *round[T]) run(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.distinct, r.steady = map[string]bool{}, true
-	first, err := r.fetch(ctx, 1)
-	if err != nil {
-		return false, err
+	first := r.get(ctx, 1)
+	r.subtotal = first.subtotal
+	if more, err := r.take(first); !more {
+		return r.complete(), err
 	}
-	r.subtotal, r.known = first.Subtotal.N, first.Subtotal.Valid
-	if r.take(first, yield); r.stopped || len(first.Results) == 0 {
-		return r.complete(), nil
-	}
-	last := r.lastPage()
-	queue := make(chan chan fetched, r.ahead-1) // with the one being waited for: ahead pages
-	go func() {
-		defer close(queue)
-		for n := 2; n <= last; n++ {
-			slot := make(chan fetched, 1)
-			select {
-			case queue <- slot:
-			case <-ctx.Done():
-				return
-			}
-			go func() {
-				p, err := r.fetch(ctx, n)
-				slot <- fetched{p, err}
-			}()
-		}
-	}()
-	for slot := range queue {
-		got := <-slot
-		if got.err != nil {
-			return false, got.err
-		}
-		if r.take(got.page, yield); r.stopped || len(got.page.Results) == 0 {
-			break
+	for slot := range r.follow(ctx) {
+		if more, err := r.take(<-slot); !more {
+			return r.complete(), err
 		}
 	}
 	return r.complete(), ctx.Err()
 }
 
-// lastPage is the number of the last page; without a subtotal the pages are
-// read until one is empty.
-func (r *round) lastPage() int {
-	if !r.known {
-		return 1 << 20
+// follow fetches the pages from the second to the last, some at once, and
+// hands them out in order.
+func (r *round[T]) follow(ctx context.Context) <-chan chan fetched[T] {
+	last := 1 << 20 // without a subtotal, pages are read until one is empty
+	if r.subtotal.Valid {
+		last = int((r.subtotal.N + int64(r.per) - 1) / int64(r.per))
 	}
-	return int((r.subtotal + int64(r.per) - 1) / int64(r.per))
+	queue := make(chan chan fetched[T], r.ahead-1) // with the one being waited for: ahead pages
+	go func() {
+		defer close(queue)
+		for n := 2; n <= last; n++ {
+			slot := make(chan fetched[T], 1)
+			select {
+			case queue <- slot:
+			case <-ctx.Done():
+				return
+			}
+			go func() { slot <- r.get(ctx, n) }()
+		}
+	}()
+	return queue
 }
 
-func (r *round) take(p *Page[json.RawMessage], yield func(json.RawMessage) bool) {
-	if p.Subtotal.Valid != r.known || p.Subtotal.N != r.subtotal {
+// take yields what is new of a page; more is false when the round is over.
+func (r *round[T]) take(p fetched[T]) (more bool, err error) {
+	if p.err != nil {
+		return false, p.err
+	}
+	if p.subtotal != r.subtotal {
 		r.steady = false
 	}
-	for _, raw := range p.Results {
-		key := r.id(raw)
-		r.distinct[key] = true
-		if r.seen[key] {
+	for _, rec := range p.records {
+		r.distinct[rec.key] = true
+		if r.seen[rec.key] {
 			continue
 		}
-		r.seen[key] = true
-		if !yield(raw) {
+		if rec.err != nil {
+			return false, rec.err
+		}
+		r.seen[rec.key] = true
+		if !r.yield(rec.v, nil) {
 			r.stopped = true
-			return
+			return false, nil
 		}
 	}
+	return len(p.records) > 0, nil
 }
 
-func (r *round) complete() bool {
-	return r.steady && (!r.known || int64(len(r.distinct)) >= r.subtotal)
+func (r *round[T]) complete() bool {
+	return r.steady && (!r.subtotal.Valid || int64(len(r.distinct)) >= r.subtotal.N)
 }
 
 // pages makes a fetch of a call with page and per_page in the query.

@@ -12,16 +12,9 @@ import (
 // name as the server sorts them. Without the permission view_params it is an
 // error of kind katprep.Denied, not an empty list.
 func (c *Client) HostParameters(ctx context.Context, host int64) ([]Parameter, error) {
-	var all []Parameter
 	args := []string{strconv.FormatInt(host, 10)}
 	const per = 200
-	for p, err := range decoded[Parameter](walk(ctx, callParams.expand(args), per, 1, recordID, c.pages(callParams, args, url.Values{}, per))) {
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p)
-	}
-	return all, nil
+	return gather(walk(ctx, callParams.expand(args), per, 1, plain[Parameter], c.pages(callParams, args, url.Values{}, per)))
 }
 
 // CreateParameter adds a parameter to a host; one of that name there is an
