@@ -301,9 +301,29 @@ func (w *writer) pkg(p *katprep.Package) {
 }
 
 func appendTime(b []byte, t time.Time) []byte {
-	b = append(b, '"')
-	b = t.UTC().AppendFormat(b, time.RFC3339Nano)
-	return append(b, '"')
+	t = t.UTC()
+	year, month, day := t.Date()
+	if t.Nanosecond() != 0 || year < 1000 || year > 9999 {
+		b = append(b, '"')
+		b = t.AppendFormat(b, time.RFC3339Nano)
+		return append(b, '"')
+	}
+	hour, minute, second := t.Clock()
+	const form = `"2006-01-02T15:04:05Z"`
+	n := len(b)
+	b = append(b, form...)
+	twoDigits(b[n+1:], year/100)
+	twoDigits(b[n+3:], year%100)
+	twoDigits(b[n+6:], int(month))
+	twoDigits(b[n+9:], day)
+	twoDigits(b[n+12:], hour)
+	twoDigits(b[n+15:], minute)
+	twoDigits(b[n+18:], second)
+	return b
+}
+
+func twoDigits(b []byte, n int) {
+	b[0], b[1] = '0'+byte(n/10), '0'+byte(n%10)
 }
 
 // appendString writes a JSON string as Encode does.
