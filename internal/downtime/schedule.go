@@ -97,11 +97,40 @@ func (s *Scheduler) ScheduleAll(ctx context.Context, ts []act.Target, w katprep.
 	for _, j := range open(js) {
 		j.req = Request{Host: j.host, Window: fit(w, s.r.Grain), Comment: Comment(j.t.Marker, comment, s.r.ASCII), Marker: j.t.Marker}
 	}
-	s.survey(ctx, open(js))
-	s.send(ctx, open(js))
+	s.request(ctx, open(js))
 	s.confirm(ctx, js)
 	s.trim(ctx, js)
 	return results(js)
+}
+
+// request sends what is not there yet. What could not be delivered because the
+// system restarts is looked for and sent again, a few times.
+func (s *Scheduler) request(ctx context.Context, js []*job) {
+	for pause := time.Second; ; pause *= 2 {
+		s.survey(ctx, js)
+		s.send(ctx, open(js))
+		var again []*job
+		for _, j := range js {
+			if katprep.KindOf(j.err) == katprep.Unreachable {
+				again = append(again, j)
+			}
+		}
+		if js = again; len(js) == 0 || pause > 2*time.Second || sleep(ctx, pause) != nil {
+			return
+		}
+		for _, j := range js {
+			j.err = nil
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // survey learns which services there are and what is scheduled already.
@@ -207,10 +236,8 @@ func (s *Scheduler) until(ctx context.Context, look func() (bool, error)) error 
 		if s.r.Now().After(end) {
 			return err
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := sleep(ctx, pause); err != nil {
+			return err
 		}
 	}
 }
@@ -234,7 +261,7 @@ func (s *Scheduler) trim(ctx context.Context, js []*job) {
 			continue
 		}
 		keep := slices.DeleteFunc(slices.Clone(j.req.Own), func(e Entry) bool {
-			if e.By != "" || s.fits(&j.req, e) {
+			if s.fits(&j.req, e) {
 				return false
 			}
 			if whose[e.ID] == nil {

@@ -28,6 +28,7 @@ type Lab struct {
 	stops []func()
 
 	icinga2 *Icinga2
+	nagios4 map[Nagios4Options]*Nagios4
 }
 
 // Main runs the tests of a package with its labs and stops what they started.
