@@ -121,6 +121,24 @@ func TestRPMHosts(t *testing.T) {
 	})
 }
 
+func TestSUSEHost(t *testing.T) {
+	h := lab.BuildRPMRepo(t).NewSUSEHost(t, "sle01.example.com")
+	o := overSSH(t, h)
+	r := patch(t, o, h, act.PatchRequest{Errata: []string{"RHSA-2026:0001"}, Marker: "katprep-test-1"})
+	if r.Err != nil || !installed(t, h, "demo-openssl-3.0.7-2") {
+		t.Errorf("one patch: %v, %v", r.Err, r.Ref.Data)
+	}
+	if r = patch(t, o, h, act.PatchRequest{Errata: []string{"RHSA-2026:9999"}, Marker: "katprep-test-2"}); r.Err == nil || !strings.Contains(r.Err.Error(), "104") {
+		t.Errorf("a patch nobody knows: %v", r.Err)
+	}
+	if r = patch(t, o, h, act.PatchRequest{All: true, Exclude: []string{"demo-t*"}, Marker: "katprep-test-3"}); r.Err != nil || installed(t, h, "demo-tools-1.1") || !installed(t, h, "libdemo-1.0-2") {
+		t.Errorf("all but one: %v, %v", r.Err, r.Ref.Data)
+	}
+	if !installed(t, h, "kernel-core-5.14.0-427.20.1") || r.Ref.Data[act.DataReboot] != "yes" {
+		t.Errorf("the kernel: %v, %v", r.Ref.Data, h.Run("rpm -qa"))
+	}
+}
+
 // testBrokenConnection cuts all connections while a job runs, as a firewall
 // would.
 func testBrokenConnection(t *testing.T, o Options, h *lab.Host) {

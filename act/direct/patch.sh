@@ -120,7 +120,7 @@ if [ -n "$ERRATA" ]; then
 	zyp install "$@" --type patch $ERRATA || return
 fi
 names=$PACKAGES
-[ "$ALL" = 1 ] && names=$(zypper --non-interactive --no-refresh --quiet --xmlout list-updates --all | sed -n 's/.*<update kind="package" name="\([^"]*\)".*/\1/p')
+[ "$ALL" = 1 ] && names=$(zypper --non-interactive --no-refresh --quiet --xmlout list-updates --all | tr '>' '\n' | sed -n 's/^ *<update kind="package" name="\([^"]*\)".*/\1/p')
 names=$(wanted $names)
 [ -z "$names" ] || zyp update "$@" $names
 }

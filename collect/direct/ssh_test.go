@@ -16,6 +16,7 @@ import (
 	"github.com/stdevel/katprep/collect/collecttest"
 	"github.com/stdevel/katprep/internal/inventory"
 	"github.com/stdevel/katprep/internal/lab"
+	"github.com/stdevel/katprep/internal/probe"
 	"github.com/stdevel/katprep/internal/sshx"
 )
 
@@ -61,6 +62,14 @@ func TestRealRPMHost(t *testing.T) {
 		})
 	})
 	t.Run("state", func(t *testing.T) { testRPMState(t, h) })
+	t.Run("text of the real dnf", func(t *testing.T) {
+		list := probe.ParseUpdateInfoList(h.Run("dnf -q -C updateinfo list"))
+		info := probe.ParseUpdateInfo(h.Run("dnf -q -C updateinfo info"))
+		ups := probe.ParseCheckUpdate(h.Run("dnf -q -C check-update || [ $? = 100 ]"))
+		if len(list) != 5 || len(info) != 5 || len(ups) != 5 || !slices.Equal(info["RHSA-2026:0001"].CVEs, []string{"CVE-2026-1001", "CVE-2026-1002"}) {
+			t.Errorf("%d listed, %d described, %d updates: %+v", len(list), len(info), len(ups), info)
+		}
+	})
 	t.Run("an ordinary user", func(t *testing.T) { testOrdinaryUser(t, h) })
 	t.Run("bad days", func(t *testing.T) { testBadRPMDays(t, h) })
 	t.Run("bad logins", func(t *testing.T) { testBadLogins(t, h) })
@@ -201,6 +210,36 @@ func testBadLogins(t *testing.T, h *lab.Host) {
 	h.PowerOff()
 	if _, err := readSSH(t, overSSH(t, h)); katprep.KindOf(err) != katprep.Unreachable {
 		t.Errorf("switched off: %v", err)
+	}
+}
+
+func TestRealSUSEHost(t *testing.T) {
+	h := lab.BuildRPMRepo(t).NewSUSEHost(t, "sle01.example.com")
+	r, err := readSSH(t, overSSH(t, h))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := r.State
+	if broken := collecttest.Check(&s, nil); len(broken) > 0 || s.Status != katprep.Collected || !s.Knows(katprep.AspectErrata) || !s.Knows(katprep.AspectUpdates) {
+		t.Errorf("%v, %s, %v, %+v", broken, s.Status, s.Aspects, s.Problems)
+	}
+	if len(s.Errata) != 5 || len(s.Repositories) != 1 || s.Repositories[0].ID != "lab-updates" {
+		t.Errorf("errata %+v, repositories %+v", s.Errata, s.Repositories)
+	}
+	i := slices.IndexFunc(s.Updates, func(u katprep.Update) bool { return u.Name == "demo-openssl" })
+	want := katprep.Update{Name: "demo-openssl", Arch: lab.Arch(), From: "3.0.7-24.el9", To: "3.0.7-27.el9_4", Origin: "lab-updates", Security: true,
+		Errata: []string{"RHSA-2026:0001", "RHSA-2026:0009"}, CVEs: []string{"CVE-2026-1001", "CVE-2026-1002", "CVE-2026-1033"}}
+	if i < 0 || !reflect.DeepEqual(s.Updates[i], want) || len(s.Updates) != 5 {
+		t.Errorf("updates %+v", s.Updates)
+	}
+	j := slices.IndexFunc(r.Errata, func(e katprep.Erratum) bool { return e.ID == "RHSA-2026:0020" })
+	if j < 0 || !r.Errata[j].RebootSuggested || r.Errata[j].Issued != "2026-02-20" || r.Errata[j].Severity != katprep.Moderate ||
+		!slices.ContainsFunc(r.Errata[j].Packages, func(p katprep.Package) bool { return p.NEVRA() == "kernel-core-5.14.0-427.20.1.el9_4."+lab.Arch() }) {
+		t.Errorf("details %+v", r.Errata)
+	}
+	h.Run("rm -r /etc/zypp/repos.d/* /var/cache/zypp")
+	if r, err = readSSH(t, overSSH(t, h)); err != nil || r.State.Knows(katprep.AspectErrata) || r.State.Status != katprep.Incomplete {
+		t.Errorf("without repositories: %v, %s, %v", err, r.State.Status, r.State.Aspects)
 	}
 }
 

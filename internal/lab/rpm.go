@@ -202,6 +202,23 @@ func (r *RPMRepo) NewHost(t testing.TB, name string) *Host {
 		prepare, fmt.Sprintf("rpm -i --nodeps %s/*.rpm\ndnf -q makecache", r.base))
 }
 
+// NewSUSEHost boots a host of the same packages that is managed by zypper.
+func (r *RPMRepo) NewSUSEHost(t testing.TB, name string) *Host {
+	t.Helper()
+	peers.Need(t, "rpm", "zypper")
+	prepare := func(h *Host) {
+		for _, d := range []string{"etc/yum.repos.d", "etc/apt", "etc/dnf", "etc/zypp/repos.d", "etc/zypp/services.d", "etc/zypp/systemCheck", "etc/zypp/systemCheck.d"} {
+			fatal(t, os.RemoveAll(h.path(d)))
+		}
+		h.write("etc/rpm/macros", "%_dbpath /var/lib/rpm\n%_db_backend sqlite\n")
+		h.write("etc/zypp/repos.d/lab.repo", "[lab-updates]\nname=lab updates\nbaseurl=file://"+r.updates+"\nenabled=1\nautorefresh=0\ngpgcheck=0\ntype=rpm-md\n")
+		h.SetKernel(OldKernel)
+		h.write("var/lib/dpkg/status", "")
+	}
+	return newHost(t, name, "NAME=\"Demo SUSE\"\nID=\"sles\"\nID_LIKE=\"suse\"\nVERSION_ID=\"15.6\"\nPRETTY_NAME=\"Demo SUSE 15 SP6\"\n",
+		prepare, fmt.Sprintf("rpm -i --nodeps %s/*.rpm\nzypper --non-interactive --quiet --no-gpg-checks refresh", r.base))
+}
+
 func tool(t testing.TB, home, name string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(name, args...)

@@ -170,9 +170,7 @@ if has dnf5; then
 elif [ -n "$py" ]; then
 	section dnf4 dnf4
 elif has dnf || has yum; then
-	y=yum
-	has dnf && y='dnf -C'
-	[ $y = yum ] 2>/dev/null && has yum && y='yum -C'
+	if has dnf; then y='dnf -C'; else y='yum -C'; fi
 	section dnf-list $limit $y -q updateinfo list
 	section dnf-info $limit $y -q updateinfo info
 	section dnf-updates $limit $y -q check-update
@@ -191,12 +189,11 @@ rpm -q --qf '%{NAME}\t%{EPOCHNUM}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{INSTALLTIM
 }
 
 dnf5_all() {
-section dnf5-version dnf5 --version
 section dnf5-list $limit dnf5 -q -C advisory list --available --json
 section dnf5-info $limit dnf5 -q -C advisory info --available --json
 section dnf5-text $limit dnf5 -q -C advisory list --available
-section dnf5-updates $limit dnf5 -q -C check-upgrade --json
-section dnf5-updates-text $limit dnf5 -q -C check-upgrade
+section dnf5-info-text $limit dnf5 -q -C advisory info --available
+section dnf-updates $limit dnf5 -q -C check-upgrade
 section dnf5-repos $limit dnf5 -q -C repo info --enabled
 }
 
@@ -206,10 +203,24 @@ section rpm-kernels rpm_kernels
 if has zypper; then
 	section zypper-repos $limit zypper --non-interactive --no-refresh --xmlout --quiet repos --uri
 	section zypper-patches $limit zypper --non-interactive --no-refresh --xmlout --quiet list-patches --all
+	section zypper-fixes zypper_fixes
 	section zypper-updates $limit zypper --non-interactive --no-refresh --xmlout --quiet list-updates --all
 	section zypper-reboot $limit zypper --quiet needs-rebooting
-	section zypper-fetched stat -c '%Y %n' /var/cache/zypp/raw/*/repodata/repomd.xml
+	section zypper-fetched zypper_fetched
 fi
+}
+
+zypper_fetched() { stat -c '%Y %n' /var/cache/zypp/raw/*/repodata/repomd.xml; }
+
+# zypper_fixes: which versions the needed patches want
+zypper_fixes() {
+set -f
+ids=$($limit zypper --non-interactive --no-refresh --xmlout --quiet list-patches --all 2>/dev/null |
+	tr '>' '\n' | sed -n 's/^ *<update kind="patch" name="\([^"]*\)".* status="\(needed\|optional\)".*/\1/p')
+[ -z "$ids" ] || $limit zypper --non-interactive --no-refresh --quiet info --type patch $ids
+rc=$?
+set +f
+return $rc
 }
 
 # stale: processes that still execute files which an upgrade replaced

@@ -44,6 +44,7 @@ func State(h katprep.Host, out *Output, r Rules) (katprep.State, []katprep.Errat
 		a.rebootRPM()
 	case "suse":
 		a.rpm()
+		a.zypper()
 		a.rebootRPM()
 	default:
 		a.problem(katprep.AspectPackages, "neither dpkg nor rpm manages this host's packages")

@@ -27,30 +27,128 @@ func (a *assembler) rpm() {
 // dnf reads what the repositories offer, from whichever dnf or yum the host
 // has.
 func (a *assembler) dnf() {
-	if !a.out.Has("dnf4") {
+	switch {
+	case a.out.Has("dnf4"):
+		data, ok := a.section("dnf4", katprep.AspectUpdates, "dnf")
+		if !ok {
+			a.problem(katprep.AspectErrata, "dnf failed")
+			return
+		}
+		c, err := ParseDNF4(data)
+		if err != nil {
+			a.noContent(err)
+			return
+		}
+		a.content(c)
+	case a.out.Has("dnf5-list"):
+		a.dnf5()
+	case a.out.Has("dnf-list"):
+		a.yum()
+	default:
 		a.problem(katprep.AspectUpdates, "neither dnf nor yum is there")
 		a.problem(katprep.AspectErrata, "neither dnf nor yum is there")
+	}
+}
+
+func (a *assembler) noContent(err error) {
+	a.problem(katprep.AspectUpdates, "%s", err)
+	a.problem(katprep.AspectErrata, "%s", err)
+}
+
+// dnf5 prefers JSON, which came release by release, to text.
+func (a *assembler) dnf5() {
+	var c Content
+	var err error
+	list, info := a.out.Sections["dnf5-list"], a.out.Sections["dnf5-info"]
+	if list.RC == 0 {
+		c.Advisories, err = ParseDNF5List(list.Data)
+	} else if data, ok := a.section("dnf5-text", katprep.AspectErrata, "dnf5"); ok {
+		c.Advisories = ParseDNF5Text(data)
+	} else {
+		a.problem(katprep.AspectUpdates, "dnf5 failed")
 		return
 	}
-	data, ok := a.section("dnf4", katprep.AspectUpdates, "dnf")
-	if !ok {
-		a.problem(katprep.AspectErrata, "dnf failed")
-		return
-	}
-	c, err := ParseDNF4(data)
 	if err != nil {
-		a.problem(katprep.AspectUpdates, "%s", err)
-		a.problem(katprep.AspectErrata, "%s", err)
+		a.noContent(err)
 		return
 	}
+	details, err := map[string]katprep.Erratum(nil), error(nil)
+	if info.RC == 0 {
+		details, err = ParseDNF5Info(info.Data)
+	}
+	if info.RC != 0 || err != nil {
+		details = ParseUpdateInfo(a.out.Data("dnf5-info-text"))
+	}
+	c.Advisories = withDetails(c.Advisories, details)
+	c.Repositories = ParseDNF5Repos(a.out.Data("dnf5-repos"))
+	a.textUpdates(c, "dnf5")
+}
+
+// yum reads what an old or a pythonless host prints for people.
+func (a *assembler) yum() {
+	data, ok := a.section("dnf-list", katprep.AspectErrata, "updateinfo")
+	if !ok {
+		a.problem(katprep.AspectUpdates, "yum or dnf failed")
+		return
+	}
+	c := Content{Advisories: withDetails(ParseUpdateInfoList(data), ParseUpdateInfo(a.out.Data("dnf-info")))}
+	a.warn(katprep.AspectErrata, "this package manager does not say which advisories suggest a reboot")
+	a.textUpdates(c, "yum")
+}
+
+// textUpdates adds the updates that "check-update" prints; its exit code is
+// 100 if there are any.
+func (a *assembler) textUpdates(c Content, tool string) {
+	data, ok := a.section("dnf-updates", katprep.AspectUpdates, tool, 100)
+	if !ok {
+		a.problem(katprep.AspectErrata, "%s check-update failed", tool)
+		return
+	}
+	c.Updates = ParseCheckUpdate(data)
+	a.takeOver(c)
+	a.knows(katprep.AspectUpdates, katprep.AspectErrata)
+}
+
+// zypper reads patches and updates; their repositories' age is that of the
+// cached metadata.
+func (a *assembler) zypper() {
+	data, ok := a.section("zypper-patches", katprep.AspectErrata, "zypper")
+	ups, upsOK := a.section("zypper-updates", katprep.AspectUpdates, "zypper")
+	if !ok || !upsOK {
+		return
+	}
+	var c Content
+	var err error
+	if c.Advisories, err = ParseZypperPatches(data); err != nil {
+		a.noContent(err)
+		return
+	}
+	if c.Updates, err = ParseZypperUpdates(ups); err != nil {
+		a.noContent(err)
+		return
+	}
+	if c.Repositories, err = ParseZypperRepos(a.out.Data("zypper-repos")); err != nil {
+		a.noContent(err)
+		return
+	}
+	fixes := ParseZypperFixes(a.out.Data("zypper-fixes"))
+	if s := a.out.Sections["zypper-fixes"]; s.RC != 0 {
+		c.Problem = s.Failure()
+	}
+	for i := range c.Advisories {
+		c.Advisories[i].Packages = words(fixes[c.Advisories[i].ID])
+		c.Advisories[i].Erratum.Packages = nevras(fixes[c.Advisories[i].ID])
+	}
+	c.Fetched = ParseFetched(a.out.Data("zypper-fetched"))
 	a.content(c)
+	if a.out.Sections["zypper-reboot"].RC == 102 {
+		a.needReboot("zypper needs-rebooting")
+	}
 }
 
 // content takes over what a package manager said of its repositories.
 func (a *assembler) content(c Content) {
-	a.s.Repositories = c.Repositories
-	a.advisories(c)
-	a.updates(c)
+	a.takeOver(c)
 	for _, id := range c.Missing {
 		a.problem(katprep.AspectUpdates, "repository %s has no usable metadata (dnf makecache)", Clean(id))
 		a.problem(katprep.AspectErrata, "repository %s has no usable metadata", Clean(id))
@@ -65,8 +163,50 @@ func (a *assembler) content(c Content) {
 		a.problem(katprep.AspectErrata, "no repository is enabled: errata are not known")
 	default:
 		a.knows(katprep.AspectUpdates, katprep.AspectErrata)
-		a.fresh(c.Fetched, "dnf makecache")
+		a.fresh(c.Fetched, map[bool]string{true: "zypper refresh", false: "dnf makecache"}[a.out.Has("zypper-patches")])
 	}
+}
+
+func (a *assembler) takeOver(c Content) {
+	a.s.Repositories = c.Repositories
+	installed := a.newestInstalled()
+	for i := range c.Advisories {
+		c.Advisories[i].Installed = c.Advisories[i].Installed || reached(c.Advisories[i].Packages, installed)
+	}
+	a.advisories(c)
+	a.updates(c, installed)
+}
+
+// newestInstalled maps packages to their newest installed version.
+func (a *assembler) newestInstalled() map[katprep.PackageKey]katprep.EVR {
+	installed := map[katprep.PackageKey]katprep.EVR{}
+	for _, p := range a.s.Packages {
+		if old, ok := installed[p.Key()]; !ok || vers.RPM(string(old), string(p.EVR)) < 0 {
+			installed[p.Key()] = p.EVR
+		}
+	}
+	return installed
+}
+
+// reached reports whether all fixes are installed that made an advisory
+// concern the host: then only the running kernel is older, whatever the
+// package manager still lists.
+func reached(fixes []string, installed map[katprep.PackageKey]katprep.EVR) bool {
+	n := 0
+	for _, s := range fixes {
+		p, ok := katprep.ParseNEVRA(s)
+		if !ok {
+			return false
+		}
+		have, there := installed[p.Key()]
+		if there && vers.RPM(string(have), string(p.EVR)) < 0 {
+			return false
+		}
+		if there {
+			n++
+		}
+	}
+	return n > 0
 }
 
 // advisories lists what is still to be installed. An advisory whose fix is
@@ -84,16 +224,12 @@ func (a *assembler) advisories(c Content) {
 
 // updates joins pending updates with what is installed and with the
 // advisories that ask for them.
-func (a *assembler) updates(c Content) {
-	installed := map[katprep.PackageKey]katprep.EVR{}
-	for _, p := range a.s.Packages {
-		if old, ok := installed[p.Key()]; !ok || vers.RPM(string(old), string(p.EVR)) < 0 {
-			installed[p.Key()] = p.EVR
-		}
-	}
+func (a *assembler) updates(c Content, installed map[katprep.PackageKey]katprep.EVR) {
 	asks := fixesByPackage(c.Advisories)
 	for _, u := range c.Updates {
-		u.From = installed[katprep.PackageKey{Name: u.Name, Arch: u.Arch}]
+		if from, ok := installed[katprep.PackageKey{Name: u.Name, Arch: u.Arch}]; ok {
+			u.From = from
+		}
 		for _, f := range asks[katprep.PackageKey{Name: u.Name, Arch: u.Arch}] {
 			if vers.RPM(string(f.evr), string(u.To)) > 0 {
 				continue
