@@ -124,6 +124,7 @@ func (w *Writer) Put(ctx context.Context, s katprep.State) error {
 	if err != nil {
 		return err
 	}
+	name := s.Name // s belongs to the encoder from here on
 	encode := func(b []byte) []byte {
 		canon.Normalize(&s)
 		return canon.AppendState(b, &s)
@@ -133,7 +134,7 @@ func (w *Writer) Put(ctx context.Context, s katprep.State) error {
 		w.hosts[path] = h
 		w.mu.Unlock()
 	})
-	return fail(fmt.Sprintf("store host %q", s.Name), err)
+	return fail(fmt.Sprintf("store host %q", name), err)
 }
 
 var errClosed = errors.New("the snapshot is committed or aborted")
