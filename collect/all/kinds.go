@@ -19,11 +19,13 @@ func newForeman(s config.Source, o Options) (collect.Collector, error) {
 	if s.Insecure {
 		o.Warn("source %s: the server's certificate is NOT checked: whoever sits between can read the password and forge the evidence", s.Name)
 	}
+	packages := s.Packages == nil || *s.Packages
 	return foreman.New(foreman.Options{
 		Name: s.Name, URL: s.URL, Login: login,
 		CAFile: o.Path(s.CAFile), ServerName: s.ServerName, Insecure: s.Insecure,
 		Concurrency: s.Concurrency, Timeout: s.Timeout.Std(),
-		Packages: s.Packages == nil || *s.Packages, Applicable: s.Applicable, Traces: true,
+		Packages: packages, Applicable: s.Applicable, Facts: s.Facts,
+		Traces:       packages, // a request for each host, as packages are
 		ErrataSource: foreman.ErrataSource(s.ErrataSource),
 		Organization: s.Organization, Location: s.Location,
 	})
