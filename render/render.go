@@ -1,5 +1,6 @@
-// Package render turns a finished report into documents: Markdown, HTML, JSON
-// and CSV, and whatever a user's own template makes of it.
+// Package render turns a finished report into documents: Markdown, HTML, JSON,
+// CSV, JUnit XML and OpenMetrics, and whatever a user's own template makes of
+// it; and a host's state into a software bill of materials.
 //
 // All texts of a report come from other systems and are not trusted. Every
 // format escapes them for itself; none of them relies on the input being
@@ -24,15 +25,22 @@ const (
 	HTML     Format = "html"
 	JSON     Format = "json"
 	CSV      Format = "csv"
+	JUnit    Format = "junit"
+	Metrics  Format = "openmetrics"
 )
 
 // Formats lists the formats in the order in which they are offered.
-func Formats() []Format { return []Format{Markdown, HTML, JSON, CSV} }
+func Formats() []Format { return []Format{Markdown, HTML, JSON, CSV, JUnit, Metrics} }
 
 // Ext returns the usual extension of the format's files, with its dot.
 func (f Format) Ext() string {
-	if f == Markdown {
+	switch f {
+	case Markdown:
 		return ".md"
+	case JUnit:
+		return ".junit.xml"
+	case Metrics:
+		return ".prom"
 	}
 	return "." + string(f)
 }
@@ -81,6 +89,10 @@ func write(w io.Writer, f Format, d *Data, o Options) error {
 		return writeJSON(w, d)
 	case CSV:
 		return writeCSV(w, d)
+	case JUnit:
+		return writeJUnit(w, d)
+	case Metrics:
+		return writeMetrics(w, d)
 	}
 	return katprep.Errorf(katprep.Invalid, "unknown report format %q", f).
 		WithHint("formats are %s", names(Formats()))

@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"flag"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	cdx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/google/go-cmp/cmp"
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
@@ -286,6 +290,81 @@ func TestJSONIsTheReport(t *testing.T) {
 	}
 	if got := landscape(t, JSON, poisoned("</script>"), Options{}); strings.Contains(got, "</script>") {
 		t.Error("a text ends a script element")
+	}
+}
+
+// TestHostileXMLAndMetrics parses what hostile texts become.
+func TestHostileXMLAndMetrics(t *testing.T) {
+	sample := regexp.MustCompile(`^[a-z_]+(\{[a-z]+="([^"\\\n]|\\[\\"n])*"(,[a-z]+="([^"\\\n]|\\[\\"n])*")*\})? -?\d+$`)
+	for _, s := range evil {
+		r := poisoned(s)
+		var back junitSuites
+		if err := xml.Unmarshal([]byte(landscape(t, JUnit, r, Options{})), &back); err != nil {
+			t.Errorf("with %q: %v", s, err)
+		}
+		if back.Tests != 13 || len(back.Suites) != 5 || back.Errors < 2 {
+			t.Errorf("with %q: %d tests, %d suites, %d errors", s, back.Tests, len(back.Suites), back.Errors)
+		}
+		lines := strings.Split(strings.TrimSuffix(landscape(t, Metrics, r, Options{}), "\n"), "\n")
+		if lines[len(lines)-1] != "# EOF" {
+			t.Error("no end mark")
+		}
+		for _, l := range lines {
+			if !strings.HasPrefix(l, "# ") && !sample.MatchString(l) {
+				t.Errorf("with %q: the line %q is no sample", s, l)
+			}
+		}
+	}
+}
+
+func TestPromtool(t *testing.T) {
+	bin, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("promtool is not installed")
+	}
+	cmd := exec.Command(bin, "check", "metrics")
+	cmd.Stdin = strings.NewReader(strings.TrimSuffix(landscape(t, Metrics, sample(), Options{}), "# EOF\n"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestJUnitIsRed holds that a pipeline is green only if everything is proven.
+func TestJUnitIsRed(t *testing.T) {
+	for e, want := range map[katprep.Ending]string{katprep.Installed: "", katprep.Pending: "failure", katprep.RebootPending: "failure", katprep.Unknown: "error", katprep.NoLonger: "skipped", katprep.New: "skipped", "surprise": "error"} {
+		h := &katprep.HostChange{Before: katprep.Collected, After: katprep.Collected, Presence: katprep.InBoth, Errata: []katprep.ErratumChange{{ID: "RHSA-1", Ending: e}}}
+		got := host(t, JUnit, &katprep.Report{}, h, Options{})
+		for _, tag := range []string{"failure", "error", "skipped"} {
+			if strings.Contains(got, "<"+tag+" ") != (tag == want) {
+				t.Errorf("%s: %s", e, got)
+			}
+		}
+	}
+}
+
+func TestCycloneDX(t *testing.T) {
+	s := &katprep.State{Host: katprep.Host{HostID: katprep.HostID{Source: "satellite", ID: "17"}, Name: "web01"}, Status: katprep.Collected, Aspects: []katprep.Aspect{katprep.AspectPackages}, Format: katprep.RPM, Facts: katprep.Facts{OS: katprep.OS{ID: "rhel", Version: "9.4"}},
+		Packages: []katprep.Package{{Name: "libstdc++", EVR: "11.4.1-3.el9", Arch: "x86_64"}, {Name: "openssl", EVR: "1:3.0.7-27.el9", Arch: "x86_64", Vendor: "Red Hat, Inc."}}}
+	ref := katprep.SnapshotRef{Commit: "1111111111111111111111111111111111111111", Snapshot: katprep.Snapshot{Finished: day(12, 20, 0)}}
+	var a, b bytes.Buffer
+	if err := CycloneDX(&a, s, ref); err != nil {
+		t.Fatal(err)
+	}
+	if err := CycloneDX(&b, s, ref); err != nil || a.String() != b.String() {
+		t.Error("two bills of one state differ", err)
+	}
+	bom := new(cdx.BOM)
+	if err := cdx.NewBOMDecoder(&a, cdx.BOMFileFormatJSON).Decode(bom); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"pkg:rpm/rhel/libstdc++@11.4.1-3.el9?arch=x86_64&distro=rhel-9.4", "pkg:rpm/rhel/openssl@3.0.7-27.el9?arch=x86_64&distro=rhel-9.4&epoch=1"} {
+		if got := (*bom.Components)[i].PackageURL; got != want {
+			t.Errorf("purl %s, want %s", got, want)
+		}
+	}
+	s.Aspects = nil
+	if err := CycloneDX(io.Discard, s, ref); katprep.KindOf(err) != katprep.Partial {
+		t.Errorf("packages that were not collected: %v", err)
 	}
 }
 
