@@ -155,9 +155,3 @@ func (c *Collector) Targets(ctx context.Context, sel katprep.Selection) iter.Seq
 		r.targets(ctx, yield)
 	}
 }
-
-// Identify logs in and says who we are to the server, which permissions for
-// reading are missing, when its certificate ends and how its clock differs.
-func (c *Collector) Identify(ctx context.Context) (foremanapi.Identity, error) {
-	return c.api.IdentifyReader(ctx)
-}

@@ -61,7 +61,13 @@ type Client struct {
 	skew    atomic.Int64 // server's clock minus ours, nanoseconds
 	dated   atomic.Bool
 	sent    atomic.Int64
+	failing atomic.Int64 // requests in a row that a broken or overloaded server did not answer
 }
+
+// patience is how many requests in a row are repeated in vain before further
+// ones are sent once only: a server that went down in the middle is not asked
+// four times for each of ten thousand hosts.
+const patience = 8
 
 // New returns a client; its error (kind Invalid) concerns the CA file.
 func New(o Options) (*Client, error) {
@@ -142,7 +148,14 @@ type Response struct {
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	for attempt := 0; ; attempt++ {
 		resp, err := c.once(ctx, r)
-		if !r.Repeat || attempt >= c.o.Retries || !worthRepeating(resp, err) {
+		if !worthRepeating(resp, err) {
+			if err == nil {
+				c.failing.Store(0)
+			}
+			return resp, err
+		}
+		if !r.Repeat || attempt >= c.o.Retries || c.failing.Load() >= patience {
+			c.failing.Add(1)
 			return resp, err
 		}
 		if e := sleep(ctx, pause(c.o.Pause, attempt, resp)); e != nil {

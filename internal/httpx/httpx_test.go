@@ -109,6 +109,41 @@ func TestRepetitionEnds(t *testing.T) {
 	}
 }
 
+// TestServerThatStaysDown: after some requests in vain, each is sent once;
+// when the server is back, they are repeated again.
+func TestServerThatStaysDown(t *testing.T) {
+	var down atomic.Bool
+	down.Store(true)
+	url, count := script(t, func(w http.ResponseWriter, r *http.Request) {
+		if down.Load() {
+			status(503)(w, r)
+		}
+	})
+	c := client(t, httpx.Options{Retries: 3})
+	get := func() int64 {
+		before := count.Load()
+		if _, err := c.Do(t.Context(), httpx.Request{Method: "GET", URL: url, Repeat: true}); err != nil {
+			t.Fatal(err)
+		}
+		return count.Load() - before
+	}
+	if n := get(); n != 4 {
+		t.Errorf("the first is sent %d times", n)
+	}
+	for range 20 {
+		get()
+	}
+	if n := get(); n != 1 {
+		t.Errorf("the last is sent %d times", n)
+	}
+	down.Store(false)
+	get()
+	down.Store(true)
+	if n := get(); n != 4 {
+		t.Errorf("after the server was back, one is sent %d times", n)
+	}
+}
+
 func TestRetryAfterHeedsTheContext(t *testing.T) {
 	url, _ := script(t, status(503, "Retry-After", "100"))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
