@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"reflect"
@@ -134,18 +135,25 @@ func (a *app) fulfil(sel katprep.Selection, w parameters.Wishes, dry bool) error
 		return err
 	}
 	say := &changeTeller{a: a, dry: dry}
+	var broken error // one server that fails does not stop the others
 	for _, c := range list {
-		server, err := c.Server(a.ctx)
-		if err != nil {
-			return err
-		}
-		store := parameters.Foreman{Client: c.Client(), Server: server}
-		changes := parameters.Run(a.ctx, c.Hosts(a.ctx, sel), w, store, parameters.Options{DryRun: dry, Secret: foreman.LooksSecret})
-		if err := say.all(changes); err != nil {
-			return err
-		}
+		broken = errors.Join(broken, say.foreman(c, sel, w))
 	}
-	return say.end()
+	err = say.end()
+	if broken != nil {
+		return broken
+	}
+	return err
+}
+
+// foreman changes parameters on one Foreman.
+func (t *changeTeller) foreman(c *foreman.Collector, sel katprep.Selection, w parameters.Wishes) error {
+	server, err := c.Server(t.a.ctx)
+	if err != nil {
+		return err
+	}
+	store := parameters.Foreman{Client: c.Client(), Server: server}
+	return t.all(parameters.Run(t.a.ctx, c.Hosts(t.a.ctx, sel), w, store, parameters.Options{DryRun: t.dry, Secret: foreman.LooksSecret}))
 }
 
 // A changeTeller says what becomes of wishes.
