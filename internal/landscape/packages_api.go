@@ -1,9 +1,9 @@
 package landscape
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,6 +54,13 @@ func (s *Server) countUpdates(h *host) (applicable, upgradable int) {
 	return applicable, upgradable
 }
 
+// A listedPackage is one object of a list of packages.
+type listedPackage struct {
+	comp       *component
+	level, sub int
+	upgradable bool
+}
+
 // listPackages answers for RPM or Debian hosts; the other kind has none.
 func (s *Server) listPackages(format katprep.Format) handler {
 	return func(c *call) *reply {
@@ -61,7 +68,7 @@ func (s *Server) listPackages(format katprep.Format) handler {
 		if bad != nil {
 			return bad
 		}
-		var list [][]byte
+		var list []listedPackage
 		if h.fam.format == format && h.view != 0 && !h.fault.NoContent {
 			list = s.packageObjects(c, h)
 		}
@@ -69,46 +76,58 @@ func (s *Server) listPackages(format katprep.Format) handler {
 		if bad != nil {
 			return bad
 		}
-		e.Results = json.RawMessage(raw(list[p.from:p.to]))
-		return object(200, katelloList{envelope: e})
+		e.Results = json.RawMessage("[]")
+		return s.packageReply(h, object(200, katelloList{envelope: e}), list[p.from:p.to])
 	}
 }
 
-func (s *Server) packageObjects(c *call, h *host) [][]byte {
+// packageReply puts the packages into an answer without any: by hand, since
+// they are by far the most that the server sends.
+func (s *Server) packageReply(h *host, p *reply, list []listedPackage) *reply {
+	head, tail, _ := bytes.Cut(p.body, []byte(`"results":[]`))
+	b := make([]byte, 0, len(p.body)+200*len(list))
+	b = append(append(b, head...), `"results":[`...)
+	for i, l := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = s.appendPackage(b, h, l)
+	}
+	p.body = append(append(b, ']'), tail...)
+	return p
+}
+
+func (s *Server) packageObjects(c *call, h *host) []listedPackage {
 	at := s.packageView(h)
 	status, search := c.q.Get("status"), strings.ToLower(c.q.Get("search"))
-	list := make([][]byte, 0, h.fam.npkgs)
+	search = strings.Trim(strings.TrimPrefix(strings.ReplaceAll(search, " ", ""), "name="), `"`)
+	list := make([]listedPackage, 0, h.fam.npkgs)
 	s.eachPackage(h, at, func(comp *component, l, sub int) {
 		newest := l == h.level(comp, at)
 		upgradable := newest && l < s.best(h, comp) && comp.subs[sub] != versionedKernel
 		if status == "upgradable" && !upgradable || status == "up-to-date" && upgradable ||
-			search != "" && !strings.Contains(strings.ToLower(comp.subName(l, sub)), strings.Trim(strings.TrimPrefix(strings.ReplaceAll(search, " ", ""), "name="), `"`)) {
+			search != "" && !strings.Contains(strings.ToLower(comp.subName(l, sub)), search) {
 			return
 		}
-		list = append(list, s.packageJSON(h, comp, l, sub, upgradable))
+		list = append(list, listedPackage{comp, l, sub, upgradable})
 	})
 	return list
 }
 
-var (
-	noUpgrade = []byte(`,"upgradable_versions":null}`)
-	closing   = []byte(`}`)
-)
-
-func (s *Server) packageJSON(h *host, comp *component, l, sub int, upgradable bool) []byte {
-	head := comp.levels[l].json[sub]
+func (s *Server) appendPackage(b []byte, h *host, l listedPackage) []byte {
+	b = append(b, l.comp.levels[l.level].json[l.sub]...)
 	switch {
 	case !s.katelloAt(4, 7):
-		return slices.Concat(head, closing)
-	case !upgradable:
-		return slices.Concat(head, noUpgrade)
+		return append(b, '}')
+	case !l.upgradable:
+		return append(b, `,"upgradable_versions":null}`...)
 	}
-	to := comp.levels[s.best(h, comp)]
-	version := to.nvra[sub]
+	to := l.comp.levels[s.best(h, l.comp)]
+	version := to.nvra[l.sub]
 	if h.fam.format == katprep.Deb {
 		version = string(to.evr)
 	}
-	return fmt.Appendf(slices.Clone(head), `,"upgradable_versions":[%q]}`, version)
+	return fmt.Appendf(b, `,"upgradable_versions":[%q]}`, version)
 }
 
 // listTraces shows what runs on replaced files.

@@ -1,7 +1,6 @@
 package landscape
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
 )
@@ -143,21 +142,4 @@ func versionAt(version string, major, minor int) bool {
 		b, _ = strconv.Atoi(parts[1])
 	}
 	return a > major || a == major && b >= minor
-}
-
-// raw joins prepared JSON objects into an array.
-func raw(parts [][]byte) json.RawMessage {
-	n := 2
-	for _, p := range parts {
-		n += len(p) + 1
-	}
-	b := make([]byte, 0, n)
-	b = append(b, '[')
-	for i, p := range parts {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, p...)
-	}
-	return append(b, ']')
 }
