@@ -102,7 +102,7 @@ func (k *Keeper) VMs(ctx context.Context, fresh, addresses bool) (list []VM, ask
 // Find returns the VM of a target. Before it says that there is none, or
 // several, it asks the hypervisor again.
 func (k *Keeper) Find(ctx context.Context, t act.Target) (VM, error) {
-	addresses := t.Name == "" && (t.IP != "" || t.IP6 != "")
+	addresses := t.Name == "" // what else is searched may be known only then
 	list, asked, err := k.VMs(ctx, false, addresses)
 	if err != nil {
 		return VM{}, err
