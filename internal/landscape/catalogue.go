@@ -129,6 +129,9 @@ func (f *family) baseEVR(c *component, seed uint64) katprep.EVR {
 	case c.kernel:
 		return "5.14.0-427.13.1.el9_4"
 	}
+	if v := firstVersion(f.dist, c.name); v != "" {
+		return katprep.EVR(v + f.dist)
+	}
 	epoch := ""
 	if r%11 == 0 {
 		epoch = strconv.Itoa(1 + int(r>>8%2))
@@ -155,7 +158,8 @@ func (f *family) next(c *component) katprep.EVR {
 	case f.format == katprep.Deb:
 		return katprep.EVR(strings.TrimSuffix(base, "1") + strconv.Itoa(1+n))
 	}
-	return katprep.EVR(base + "_4." + strconv.Itoa(n))
+	_, minor, _ := strings.Cut(f.os.Version, ".")
+	return katprep.EVR(fmt.Sprintf("%s_%s.%d", base, minor, n))
 }
 
 // publish issues the family's updates over the last half year: a third of

@@ -34,6 +34,30 @@ func knownComponents(f katprep.Format) []string {
 	}
 }
 
+// firstVersion is the version that a known component really had when its
+// distribution was released, about; "" for any other.
+func firstVersion(dist, name string) string {
+	column := map[string]int{".el9": 0, ".el8": 1, "": 2}[dist]
+	return map[string][3]string{
+		"glibc": {"2.34-100", "2.28-251", "2.36-9+deb12u1"}, "openssl": {"1:3.0.7-27", "1:1.1.1k-12", "3.0.11-1~deb12u1"},
+		"systemd": {"252-32", "239-82", "252.22-1~deb12u1"}, "openssh": {"8.7p1-38", "8.0p1-24", "1:9.2p1-2+deb12u1"},
+		"bash": {"5.1.8-9", "4.4.20-5", "5.2.15-2+deb12u1"}, "sudo": {"1.9.5p2-10", "1.9.5p2-1", "1.9.13p3-1+deb12u1"},
+		"curl": {"7.76.1-29", "7.61.1-34", "7.88.1-10+deb12u1"}, "NetworkManager": {"1:1.46.0-8", "1:1.40.16-15"},
+		"krb5": {"1.21.1-1", "1.18.2-26", "1.20.1-2+deb12u1"}, "expat": {"2.5.0-2", "2.2.5-13", "2.5.0-1+deb12u1"},
+		"httpd": {"2.4.57-8", "2.4.37-64"}, "postgresql": {"13.14-1", "10.23-4"}, "python3": {"3.9.18-3", "3.6.8-62"},
+		"perl": {"4:5.32.1-481", "4:5.26.3-422", "5.36.0-7+deb12u1"}, "vim": {"2:8.2.2637-20", "2:8.0.1763-19", "2:9.0.1378-2+deb12u1"},
+		"tzdata": {"2024a-1", "2024a-1", "2024a-0+deb12u1"}, "ca-certificates": {"2023.2.60_v7.0.306-90.1", "2023.2.60_v7.0.306-80.0"},
+		"bind": {"32:9.16.23-18", "32:9.11.36-14"}, "bind9": {"", "", "1:9.18.24-1+deb12u1"}, "dbus": {"1:1.12.20-8", "1:1.12.8-26"},
+		"chrony": {"4.5-1", "4.5-1"}, "rsyslog": {"8.2310.0-4", "8.2102.0-15", "8.2302.0-1+deb12u1"}, "gnutls": {"3.8.3-4", "3.6.16-8"},
+		"nss": {"3.90.0-7", "3.90.0-7"}, "libxml2": {"2.9.13-6", "2.9.7-18"}, "sqlite": {"3.34.1-7", "3.26.0-19"}, "firewalld": {"1.3.4-1", "0.9.11-4"},
+		"dnf": {"4.14.0-9", "4.7.0-20"}, "subscription-manager": {"1.29.40-1", "1.28.42-1"}, "cups": {"1:2.3.3op2-24", "1:2.2.6-57"},
+		"java-17-openjdk": {"1:17.0.10.0.7-2", "1:17.0.10.0.7-2"}, "nodejs": {"1:16.20.2-4", "1:10.24.0-1"}, "git": {"2.43.0-1", "2.43.0-1"},
+		"samba": {"4.19.4-104", "4.19.4-3"}, "microcode_ctl": {"4:20230808-2", "4:20230808-2"}, "linux-firmware": {"20240304-143", "20240304-121"},
+		"grub2": {"1:2.06-77", "1:2.02-150"}, "libssh": {"0.10.4-13", "0.9.6-14"}, "zlib": {"1.2.11-40", "1.2.11-25"}, "tar": {"2:1.34-6", "2:1.30-9"},
+		"gnutls28": {"", "", "3.7.9-2+deb12u1"}, "nginx": {"", "", "1.22.1-9+deb12u1"}, "postgresql-15": {"", "", "15.6-0+deb12u1"}, "python3.11": {"", "", "3.11.2-6+deb12u1"},
+	}[name][column]
+}
+
 // fillerComponent makes up the i-th further component.
 func fillerComponent(f katprep.Format, i int) (string, []string) {
 	stems := []string{"archive", "asn1", "async", "base64", "cache", "config", "crypt", "date", "digest", "event", "file", "getopt", "html", "http", "image", "json", "locale", "mail", "math", "mime", "net", "parse", "path", "pod", "regexp", "socket", "storable", "term", "test", "text", "thread", "time", "uri", "xml", "yaml"}
@@ -84,7 +108,7 @@ func describe(f *family, c *component, l level, n int, r uint64) katprep.Erratum
 	e.Title = rating + c.name + " " + what
 	major, _, _ := strings.Cut(f.os.Version, ".")
 	e.Summary = fmt.Sprintf("An update for %s is now available for Red Hat Enterprise Linux %s.", c.name, major)
-	e.Description = describeFixes(c, e)
+	e.Description = describeFixes(c, e, r)
 	e.Solution = "For details on how to apply this update, refer to:\n\nhttps://access.redhat.com/articles/11258"
 	for _, sub := range c.subs {
 		e.Packages = append(e.Packages, katprep.Package{Name: sub, EVR: l.evr, Arch: f.arch})
@@ -102,7 +126,13 @@ func cves(l level, n int, r uint64) []string {
 	return ids
 }
 
-func describeFixes(c *component, e katprep.Erratum) string {
+var flaws = []string{
+	"out-of-bounds read in a parser", "use-after-free when a connection is closed", "heap buffer overflow on crafted input",
+	"denial of service through unbounded recursion", "improper certificate validation", "privilege escalation through a race",
+	"path traversal when archives are extracted", "information leak of uninitialized memory", "integer overflow leads to a crash",
+}
+
+func describeFixes(c *component, e katprep.Erratum, r uint64) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "The %s packages are part of the operating system.\n\n", c.name)
 	if len(e.CVEs) == 0 {
@@ -110,8 +140,8 @@ func describeFixes(c *component, e katprep.Erratum) string {
 		return b.String()
 	}
 	b.WriteString("Security Fix(es):\n\n")
-	for _, id := range e.CVEs {
-		fmt.Fprintf(&b, "* %s: out-of-bounds read in a parser (%s)\n", c.name, id)
+	for i, id := range e.CVEs {
+		fmt.Fprintf(&b, "* %s: %s (%s)\n", c.name, pick(flaws, r>>24+uint64(i)*7), id)
 	}
 	b.WriteString("\nFor more details about the security issue(s), refer to the CVE page(s) listed in the References section.")
 	return b.String()
