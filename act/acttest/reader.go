@@ -17,7 +17,7 @@ func splitComma(s string) iter.Seq[string] { return strings.SplitSeq(s, ",") }
 type HealthFixture struct {
 	Reader  act.HealthReader
 	Target  act.Target
-	Unknown act.Target // names a host that the system does not have
+	Unknown act.Target // names a host that the system does not have; zero where a system cannot tell
 	// Want is the health that the system really shows. Services that are
 	// not in Want may be there as well; empty outputs are not compared.
 	Want    act.Health
@@ -43,6 +43,9 @@ func HealthReader(t *testing.T, f HealthFixture) {
 		}
 	})
 	t.Run("UnknownHost", func(t *testing.T) {
+		if f.Unknown == (act.Target{}) {
+			t.Skip("the system does not know its hosts")
+		}
 		if h, err := f.Reader.Health(bounded(t, f.Timeout), f.Unknown); katprep.KindOf(err) != katprep.NotFound {
 			t.Errorf("Health of an unknown host = %+v, error %v; want an error of kind NotFound", h, err)
 		}

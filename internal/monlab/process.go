@@ -27,8 +27,9 @@ type Lab struct {
 	dir   string
 	stops []func()
 
-	icinga2 *Icinga2
-	nagios4 map[Nagios4Options]*Nagios4
+	icinga2      *Icinga2
+	nagios4      map[Nagios4Options]*Nagios4
+	alertmanager *Alertmanager
 }
 
 // Main runs the tests of a package with its labs and stops what they started.
