@@ -74,3 +74,7 @@ func (c *Collector) Server(ctx context.Context) (*foremanapi.Server, error) {
 	}
 	return c.server, nil
 }
+
+// LooksSecret reports whether a parameter's name speaks of passwords, secrets,
+// tokens or keys: its value is masked unless the options say otherwise.
+func LooksSecret(name string) bool { return looksSecret(name) }
