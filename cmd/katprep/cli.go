@@ -35,6 +35,9 @@ type cli struct {
 	Diff       diffCmd       `cmd:"" group:"evidence" help:"Show what changed between two snapshots."`
 	Report     reportCmd     `cmd:"" group:"evidence" help:"Write the patch report of two snapshots."`
 	Site       siteCmd       `cmd:"" group:"evidence" help:"Build or serve the static site."`
+	Exception  exceptionCmd  `cmd:"" group:"evidence" help:"Decide not to install something for a while."`
+	Approve    approveCmd    `cmd:"" group:"work" help:"Allow a run."`
+	SignOff    signOffCmd    `cmd:"" name:"sign-off" group:"work" help:"Accept the result of a run."`
 	ArchiveC   archiveCmd    `cmd:"" name:"archive" group:"evidence" help:"Work with the archive itself."`
 	Parameters parametersCmd `cmd:"" group:"work" help:"Read and change host parameters in Foreman."`
 	Populate   populateCmd   `cmd:"" group:"work" help:"Find hosts in monitoring and on hypervisors, and fill the parameters in."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/render"
+	"github.com/stdevel/katprep/render/convert"
 )
 
 type reportCmd struct {
@@ -31,17 +33,21 @@ func (reportCmd) Help() string {
   katprep report 2026-11-01 latest -f csv -f json -o out/`
 }
 
+// cycloneDX is a format of hosts' documents only: a summary has no packages.
+const cycloneDX = "cyclonedx"
+
 func formatNames() string {
 	var names []string
 	for _, f := range render.Formats() {
 		names = append(names, string(f))
 	}
-	return strings.Join(names, ", ")
+	names = append(names, cycloneDX)
+	return strings.Join(append(names, convert.Formats()...), ", ")
 }
 
 // Run writes the report.
 func (c *reportCmd) Run(a *app) error {
-	formats, err := c.formats()
+	want, err := c.formats()
 	if err != nil {
 		return err
 	}
@@ -61,15 +67,15 @@ func (c *reportCmd) Run(a *app) error {
 		return err
 	}
 	if c.Out == "" {
-		if len(formats) > 1 {
-			return katprep.Errorf(katprep.Invalid, "several formats need a directory").WithHint("add -o DIR")
+		if len(want.render) != 1 || want.bills || len(want.convert) > 0 {
+			return katprep.Errorf(katprep.Invalid, "several formats, and those that are no text, need a directory").WithHint("add -o DIR")
 		}
-		if err := render.Landscape(a.term.Out(), formats[0], r, opts); err != nil {
+		if err := render.Landscape(a.term.Out(), want.render[0], r, opts); err != nil {
 			return err
 		}
 		return unknownError(r)
 	}
-	n, err := writeReport(a, c.Out, formats, r, opts, keep)
+	n, err := c.write(a, want, r, opts, keep)
 	if err != nil {
 		return err
 	}
@@ -77,18 +83,91 @@ func (c *reportCmd) Run(a *app) error {
 	return unknownError(r)
 }
 
-func (c *reportCmd) formats() ([]render.Format, error) {
-	var formats []render.Format
+// reportKinds is what was asked for.
+type reportKinds struct {
+	render  []render.Format
+	convert []string // made by other programs, one document for the report
+	bills   bool     // of materials, one for each host
+}
+
+func (c *reportCmd) formats() (w reportKinds, err error) {
 	for _, name := range c.Format {
-		f, err := render.ParseFormat(name)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.Contains(formats, f) {
-			formats = append(formats, f)
+		switch f, err := render.ParseFormat(name); {
+		case name == cycloneDX:
+			w.bills = true
+		case err == nil && !slices.Contains(w.render, f):
+			w.render = append(w.render, f)
+		case err == nil:
+		case convert.Known(name) && !slices.Contains(w.convert, name):
+			w.convert = append(w.convert, name)
+		case !convert.Known(name):
+			return w, katprep.Errorf(katprep.Invalid, "unknown report format %q", name).WithHint("formats are %s", formatNames())
 		}
 	}
-	return formats, nil
+	return w, nil
+}
+
+// write makes all documents that were asked for.
+func (c *reportCmd) write(a *app, want reportKinds, r *katprep.Report, o render.Options, keep func(string) bool) (int, error) {
+	n, err := writeReport(a, c.Out, want.render, r, o, keep)
+	if err != nil {
+		return n, err
+	}
+	for _, f := range want.convert {
+		if err := os.MkdirAll(c.Out, 0o755); err != nil {
+			return n, err
+		}
+		a.term.Status("making the report as %s", f)
+		if err := convert.Convert(a.ctx, f, filepath.Join(c.Out, "report"+convert.Ext(f)), reportSource(r, o)); err != nil {
+			return n, err
+		}
+		n++
+	}
+	if !want.bills {
+		return n, nil
+	}
+	bills, err := writeBills(a, c.Out, r, keep)
+	return n + bills, err
+}
+
+// reportSource gives the report to other programs.
+func reportSource(r *katprep.Report, o render.Options) convert.Source {
+	in := func(f render.Format) func() ([]byte, error) {
+		return func() ([]byte, error) {
+			var b bytes.Buffer
+			err := render.Landscape(&b, f, r, render.Options{Notes: o.Notes})
+			return b.Bytes(), err
+		}
+	}
+	return convert.Source{Markdown: in(render.Markdown), HTML: in(render.HTML)}
+}
+
+// writeBills writes a bill of materials for each host of the later snapshot
+// whose packages are known.
+func writeBills(a *app, dir string, r *katprep.Report, keep func(string) bool) (n int, err error) {
+	arc, err := a.archive()
+	if err != nil {
+		return 0, err
+	}
+	names := documentNames{}
+	for s, err := range arc.States(a.ctx, r.After.Commit) {
+		if err != nil {
+			return n, err
+		}
+		if !keep(s.Name) {
+			continue
+		}
+		if !s.Knows(katprep.AspectPackages) {
+			a.term.Warn("%s: no bill of materials: its packages were not collected", s.Name)
+			continue
+		}
+		path := filepath.Join(dir, "hosts", names.next(s.Host)+".cdx.json")
+		if err := writeFile(path, func(w io.Writer) error { return render.CycloneDX(w, &s, r.After) }); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }
 
 // options reads what the user adds to a report.
@@ -169,6 +248,12 @@ func writeReport(a *app, dir string, formats []render.Format, r *katprep.Report,
 			return n, err
 		}
 		n++
+		ext := f.Ext()
+		if o.Template != nil { // its own kind of document, once
+			if ext = o.Template.Ext; f != formats[0] {
+				continue
+			}
+		}
 		for i := range r.Hosts {
 			h := &r.Hosts[i]
 			if !keep(h.Name) {
@@ -177,7 +262,7 @@ func writeReport(a *app, dir string, formats []render.Format, r *katprep.Report,
 			if err := a.ctx.Err(); err != nil {
 				return n, err
 			}
-			path := filepath.Join(dir, "hosts", names.next(h.Host)+f.Ext())
+			path := filepath.Join(dir, "hosts", names.next(h.Host)+ext)
 			if err := writeFile(path, func(w io.Writer) error { return render.Host(w, f, r, h, o) }); err != nil {
 				return n, err
 			}

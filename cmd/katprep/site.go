@@ -8,16 +8,21 @@ import (
 	"time"
 
 	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/internal/config"
+	"github.com/stdevel/katprep/policy"
 	"github.com/stdevel/katprep/site"
+	"github.com/stdevel/katprep/site/publish"
 )
 
 type siteCmd struct {
-	Build siteBuildCmd `cmd:"" help:"Turn the archive into a static folder."`
-	Serve siteServeCmd `cmd:"" help:"Show the folder on this machine's loopback address."`
+	Build   siteBuildCmd   `cmd:"" help:"Turn the archive into a static folder."`
+	Serve   siteServeCmd   `cmd:"" help:"Show the folder on this machine's loopback address."`
+	Publish sitePublishCmd `cmd:"" help:"Build the site and bring it to where it is read."`
 }
 
 type siteBuildCmd struct {
-	Out string `short:"o" placeholder:"DIR" help:"Folder (default: as configured, or public)."`
+	Out  string `short:"o" placeholder:"DIR" help:"Folder (default: as configured, or public)."`
+	Full bool   `help:"Make every page anew, even if nothing changed."`
 }
 
 // out is where the site is.
@@ -35,15 +40,104 @@ func (c *siteBuildCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	return a.buildSite(out, c.Full)
+}
+
+func (a *app) buildSite(out string, full bool) error {
+	o, err := a.siteOptions()
+	if err != nil {
+		return err
+	}
 	arc, err := a.archive()
 	if err != nil {
 		return err
 	}
-	stats, err := site.Build(a.ctx, newSiteSource(arc), out, site.Options{Title: a.cfg.Site.Title, Version: version()})
+	o.Full = full
+	o.Progress = func(done int, what string) {
+		if done%100 == 0 {
+			a.term.Status("%d pages", done)
+		}
+	}
+	stats, err := site.Build(a.ctx, newSiteSource(arc), out, o)
+	a.term.Status("")
 	if err != nil {
 		return err
 	}
-	a.term.Note("built %d pages in %s", stats.Pages, out)
+	if a.term.JSON() {
+		return a.emit("site", map[string]any{"folder": out, "pages": stats.Pages, "files": stats.Files, "unchanged": stats.Kept, "bytes": stats.Bytes})
+	}
+	a.term.Note("built %d pages in %s (%d of %d files unchanged)", stats.Pages, out, stats.Kept, stats.Files)
+	return nil
+}
+
+// siteOptions takes what the configuration says of the site.
+func (a *app) siteOptions() (o site.Options, err error) {
+	cfg, err := a.config()
+	if err != nil {
+		return o, err
+	}
+	o = site.Options{Title: cfg.Site.Title, Version: version(), CommitURL: cfg.Site.Commit, Policy: sitePolicy(cfg.Policy)}
+	if cfg.Site.Controls != "" {
+		o.Controls, err = site.LoadControls(cfg.Site.Controls)
+	}
+	return o, err
+}
+
+// sitePolicy is the configured policy in the words of package policy.
+func sitePolicy(p config.Policy) policy.Policy {
+	deadlines := func(in map[katprep.Severity]config.Duration) map[katprep.Severity]time.Duration {
+		out := make(map[katprep.Severity]time.Duration, len(in))
+		for s, d := range in {
+			out[s] = d.Std()
+		}
+		return out
+	}
+	out := policy.Policy{Deadlines: deadlines(p.Deadlines), Criticality: p.Criticality}
+	for _, g := range p.Groups {
+		out.Groups = append(out.Groups, policy.Group{Hosts: g.Hosts, HostGroups: g.HostGroups, Criticality: g.Criticality, Deadlines: deadlines(g.Deadlines)})
+	}
+	return out
+}
+
+type sitePublishCmd struct {
+	Out    string   `short:"o" placeholder:"DIR" help:"Folder to build in (default: as configured, or public)."`
+	Dir    string   `placeholder:"DIR" xor:"to" help:"Bring it to this folder: at no time is the folder empty or half new."`
+	Git    string   `placeholder:"REPOSITORY" xor:"to" help:"Commit it to a branch of this Git repository (path or URL) and push."`
+	Branch string   `default:"pages" placeholder:"BRANCH" help:"With --git: the branch, which holds nothing else."`
+	Run_   bool     `name:"run" xor:"to" help:"Call the command after '--' with the folder as its last argument."`
+	Args   []string `arg:"" optional:"" passthrough:"" help:"Command and arguments, with --run."`
+}
+
+// Help adds to the command's help.
+func (sitePublishCmd) Help() string {
+	return `  katprep site publish --dir /srv/www/patches
+  katprep site publish --git git@git.example.com:ops/patches.git --branch gh-pages
+  katprep site publish --run -- rsync -a --delete-after`
+}
+
+// Run builds and publishes.
+func (c *sitePublishCmd) Run(a *app) error {
+	if c.Dir == "" && c.Git == "" && !c.Run_ {
+		return katprep.Errorf(katprep.Invalid, "publish to where?").WithHint("give --dir, --git, or --run")
+	}
+	if c.Dir != "" {
+		return a.buildSite(c.Dir, false)
+	}
+	out, err := a.siteOut(c.Out)
+	if err != nil {
+		return err
+	}
+	if err := a.buildSite(out, false); err != nil {
+		return err
+	}
+	if c.Run_ {
+		return publish.Command(a.ctx, out, c.Args)
+	}
+	commit, err := publish.Git(a.ctx, out, c.Git, c.Branch, "site: "+version())
+	if err != nil {
+		return err
+	}
+	a.term.Note("pushed %s to %s of %s", commit.Short(), c.Branch, c.Git)
 	return nil
 }
 
