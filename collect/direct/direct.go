@@ -12,6 +12,7 @@ import (
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/collect"
+	"github.com/stdevel/katprep/internal/feed"
 	"github.com/stdevel/katprep/internal/probe"
 )
 
@@ -21,6 +22,7 @@ type Options struct {
 	ToolLimit  time.Duration    // for each tool on the host; 0: two minutes
 	Stale      time.Duration    // age from which package lists are called old; 0: seven days
 	Changelogs bool             // read CVEs out of Debian packages that are downloaded for an upgrade
+	Feed       *feed.Feed       // advisories from files; nil: none
 	Refresh    bool             // let the package manager refresh its lists first (needs root there)
 	Now        func() time.Time // nil: time.Now; decides only whether package lists are old
 	Root       string           // where this machine's own files are; "" means "/"
@@ -96,11 +98,18 @@ func (l *Local) read(ctx context.Context, h katprep.Host) (collect.Reading, erro
 	if err != nil {
 		return collect.Reading{}, err
 	}
-	s, errata := probe.State(h, out, l.o.rules())
-	return collect.Reading{State: s, Errata: errata}, nil
+	return l.o.reading(h, out), nil
 }
 
-func (o Options) rules() probe.Rules { return probe.Rules{Now: o.Now(), Stale: o.Stale} }
+// reading makes a state of a probe's output, with what the feed knows of it.
+func (o Options) reading(h katprep.Host, out *probe.Output) collect.Reading {
+	now := o.Now()
+	s, errata := probe.State(h, out, probe.Rules{Now: now, Stale: o.Stale})
+	if o.Feed != nil {
+		errata = append(errata, o.Feed.Apply(&s, now)...)
+	}
+	return collect.Reading{State: s, Errata: errata}
+}
 
 func (o Options) script(mark string) string {
 	return probe.Script(mark, probe.Options{Limit: o.ToolLimit, Changelogs: o.Changelogs, Refresh: o.Refresh})

@@ -97,9 +97,9 @@ func (s *SSH) read(ctx context.Context, host katprep.Host, h inventory.Host) (co
 	if err != nil {
 		return collect.Reading{}, err
 	}
-	state, errata := probe.State(host, out, s.o.rules())
-	state.Facts.HostGroup, state.Facts.Collections = h.Group, h.Groups
-	return collect.Reading{State: state, Errata: errata}, nil
+	r := s.o.reading(host, out)
+	r.State.Facts.HostGroup, r.State.Facts.Collections = h.Group, h.Groups
+	return r, nil
 }
 
 // probe runs the probe over a connection.

@@ -14,6 +14,7 @@ import (
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/collect"
 	"github.com/stdevel/katprep/collect/collecttest"
+	"github.com/stdevel/katprep/internal/feed"
 	"github.com/stdevel/katprep/internal/inventory"
 	"github.com/stdevel/katprep/internal/lab"
 	"github.com/stdevel/katprep/internal/probe"
@@ -267,6 +268,7 @@ func TestRealDebianHost(t *testing.T) {
 	if s.Reboot.Need != katprep.NotNeeded || s.Kernel.Installed != lab.DebKernel {
 		t.Errorf("reboot %+v, kernel %+v, problems %+v", s.Reboot, s.Kernel, s.Problems)
 	}
+	testDebianAdvisories(t, h)
 	h.Run("apt-mark hold demo-tools >/dev/null; echo rubbish >/var/lib/apt/lists/lock2")
 	if r, err = readSSH(t, overSSH(t, h)); err != nil || len(r.State.Updates) != 3 {
 		t.Errorf("with a held package: %v, %+v", err, r.State.Updates)
@@ -282,6 +284,37 @@ func TestRealDebianHost(t *testing.T) {
 	o.Refresh = true
 	if r, err = readSSH(t, o); err != nil || !r.State.Knows(katprep.AspectUpdates) {
 		t.Errorf("after a refresh: %v, %+v", err, r.State.Problems)
+	}
+}
+
+// testDebianAdvisories: CVEs from the changelogs of what was downloaded, and
+// advisories from a feed.
+func testDebianAdvisories(t *testing.T, h *lab.Host) {
+	h.Run("cd /var/cache/apt/archives && apt-get -qq download demo-ssl libdemo1")
+	o := overSSH(t, h)
+	o.Changelogs = true
+	var err error
+	if o.Feed, err = feed.Load(); err != nil {
+		t.Fatal(err)
+	}
+	list := "[20 Nov 2026] DSA-6001-1 src-demo-ssl - security update\n\t{CVE-2026-1001}\n\t[bookworm] - src-demo-ssl 3.0.11-1~deb12u2\n"
+	if err := o.Feed.Add(strings.NewReader(list)); err != nil {
+		t.Fatal(err)
+	}
+	r, err := readSSH(t, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := r.State
+	i := slices.IndexFunc(s.Updates, func(u katprep.Update) bool { return u.Name == "demo-ssl" })
+	if i < 0 || !slices.Equal(s.Updates[i].CVEs, []string{"CVE-2026-1001", "CVE-2026-1002", "CVE-2026-1033"}) || !slices.Equal(s.Updates[i].Errata, []string{"DSA-6001-1"}) {
+		t.Errorf("updates %+v", s.Updates)
+	}
+	if len(s.Errata) != 1 || s.Errata[0] != (katprep.HostErratum{ID: "DSA-6001-1", Installable: true}) || !s.Knows(katprep.AspectErrata) || len(r.Errata) != 1 {
+		t.Errorf("errata %+v, details %+v", s.Errata, r.Errata)
+	}
+	if broken := collecttest.Check(&s, map[string]katprep.Erratum{"DSA-6001-1": r.Errata[0]}); len(broken) > 0 {
+		t.Error(broken)
 	}
 }
 

@@ -63,7 +63,7 @@ func ParseDNF5Info(data string) (map[string]katprep.Erratum, error) {
 	found := map[string]katprep.Erratum{}
 	for _, a := range list {
 		e := katprep.Erratum{ID: Clean(a.Name), Title: Clean(a.Title), Type: katprep.ErratumType(strings.ToLower(Clean(a.Type))),
-			Issued: Date(strings.Trim(string(a.Issued), `"`)), Description: text(a.Description)}
+			Issued: Date(strings.Trim(string(a.Issued), `"`)), Description: Text(a.Description)}
 		for _, r := range a.References {
 			switch strings.ToLower(r.Type) {
 			case "cve":

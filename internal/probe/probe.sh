@@ -141,13 +141,14 @@ changelogs() {
 for f in /var/cache/apt/archives/*.deb; do
 	[ -r "$f" ] || continue
 	p=$(dpkg-deb -f "$f" Package) || continue
-	have=$(dpkg-query -W -f '${Version}' "$p" 2>/dev/null) || continue
+	have=$(dpkg-query -W -f '${Version} ${source:Version}\n' "$p" 2>/dev/null | head -n 1)
+	[ -n "$have" ] || continue
 	new=$(dpkg-deb -f "$f" Version)
-	dpkg --compare-versions "$new" gt "$have" || continue
+	dpkg --compare-versions "$new" gt "${have% *}" || continue
 	echo "=deb $p $new"
 	dpkg-deb --fsys-tarfile "$f" 2>/dev/null |
 		tar -xO --wildcards './usr/share/doc/*/changelog.Debian.gz' './usr/share/doc/*/changelog.gz' 2>/dev/null |
-		gzip -dc 2>/dev/null | changelog_since "$have"
+		gzip -dc 2>/dev/null | changelog_since "${have#* }"
 done
 }
 

@@ -171,9 +171,9 @@ func (a dnf4Advisory) advisory() Advisory {
 		ID: a.ID, Title: Clean(a.Title), Type: katprep.ErratumType(strings.ToLower(Clean(a.Type))),
 		Severity: katprep.ParseSeverity(Clean(a.Severity)), Issued: Date(a.Issued), Updated: Date(a.Updated),
 		RebootSuggested: a.Reboot, URL: Clean(a.URL), CVEs: cves(a.CVEs), Bugs: words(a.Bugs),
-		Description: text(a.Description), Solution: text(a.Solution),
+		Description: Text(a.Description), Solution: Text(a.Solution),
 	}
-	if s := text(a.Summary); s != e.Title {
+	if s := Text(a.Summary); s != e.Title {
 		e.Summary = s
 	}
 	fixes := a.Fixes
@@ -243,8 +243,8 @@ func words(list []string) []string {
 	return slices.Compact(out)
 }
 
-// text keeps the line breaks of a longer text, bounded.
-func text(s string) string {
+// Text keeps the line breaks of a longer text, bounded.
+func Text(s string) string {
 	const most = 64 << 10
 	if len(s) > most {
 		s = s[:most]

@@ -14,6 +14,7 @@ func (a *assembler) debian() {
 	a.s.Format = katprep.Deb
 	a.dpkg()
 	a.apt()
+	a.changelogs()
 	a.s.Repositories = ParseAptLists(a.out.Data("apt-lists"))
 	if len(a.s.Repositories) > 0 {
 		a.fresh(ParseFetched(a.out.Data("apt-fetched")), "apt-get update")

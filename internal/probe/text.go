@@ -122,7 +122,7 @@ func infoValue(e *katprep.Erratum, key, v string) {
 		e.Bugs = append(e.Bugs, id)
 	case "Description":
 		if len(e.Description) < 64<<10 {
-			e.Description += text(v) + "\n"
+			e.Description += Text(v) + "\n"
 		}
 	}
 }

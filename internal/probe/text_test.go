@@ -195,5 +195,33 @@ func FuzzTextParsers(f *testing.F) {
 		_, _ = ParseZypperRepos(in)
 		ParseZypperFixes(in)
 		ParseDNF5Repos(in)
+		ParseChangelogs(in)
 	})
+}
+
+func TestChangelogs(t *testing.T) {
+	in := `=deb libssl3 3.0.22-1~deb12u2
+openssl (3.0.22-1~deb12u2) bookworm-security; urgency=medium
+  * Fix CVE-2026-1001 and CVE-2026-1002 (Closes: #1)
+openssl (3.0.20-1~deb12u1) bookworm; urgency=medium
+    - CVE-2026-1001, CVE-2025-0001
+openssl (3.0.19-1~deb12u2) bookworm; urgency=medium
+    - CVE-2020-0001 is old
+=deb stale 9
+stale (9) x; urgency=low
+  CVE-2026-9999
+`
+	host := debianHost.with(sections{
+		"dpkg":       "ii \tlibssl3\t3.0.19-1~deb12u2\tamd64\topenssl\t3.0.19-1~deb12u2\nii \topenssl\t3.0.19-1~deb12u2\tamd64\topenssl\t3.0.19-1~deb12u2\nii \tstale\t7\tall\tstale\t7\n",
+		"apt-get":    "Inst libssl3 [3.0.19-1~deb12u2] (3.0.22-1~deb12u2 D:1/s [amd64])\nInst openssl [3.0.19-1~deb12u2] (3.0.22-1~deb12u2 D:1/s [amd64])\nInst stale [7] (10 D:1/s [all])\n",
+		"changelogs": in,
+	})
+	s := state(t, host)
+	want := []string{"CVE-2025-0001", "CVE-2026-1001", "CVE-2026-1002"}
+	if !slices.Equal(s.Updates[0].CVEs, want) || !slices.Equal(s.Updates[1].CVEs, want) || len(s.Updates[2].CVEs) > 0 {
+		t.Errorf("updates %+v", s.Updates)
+	}
+	if s.Knows(katprep.AspectErrata) || len(s.Errata) > 0 {
+		t.Error("CVEs are no advisories")
+	}
 }

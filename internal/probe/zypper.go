@@ -73,7 +73,7 @@ func ParseZypperPatches(data string) ([]Advisory, error) {
 func (u zyppUpdate) erratum() katprep.Erratum {
 	e := katprep.Erratum{
 		ID: Clean(u.Name), Title: Clean(u.Summary), Type: zyppType(u.Category), Severity: katprep.ParseSeverity(Clean(u.Severity)),
-		Issued: Date(u.Issued.Time), RebootSuggested: u.Restart == "true", Description: text(u.Description),
+		Issued: Date(u.Issued.Time), RebootSuggested: u.Restart == "true", Description: Text(u.Description),
 	}
 	for _, i := range u.Issues {
 		switch i.Type {
