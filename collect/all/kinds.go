@@ -8,7 +8,11 @@ import (
 )
 
 func newDirect(s config.Source, o Options) (collect.Collector, error) {
-	return direct.NewLocal(direct.Options{Name: s.Name}, o.User), nil
+	f, err := openFeed(s, o)
+	if err != nil {
+		return nil, err
+	}
+	return direct.NewLocal(direct.Options{Name: s.Name, Changelogs: true, Feed: f, Refresh: s.Refresh}, o.User), nil
 }
 
 func newForeman(s config.Source, o Options) (collect.Collector, error) {

@@ -4,6 +4,7 @@ import (
 	"github.com/stdevel/katprep/collect"
 	"github.com/stdevel/katprep/collect/direct"
 	"github.com/stdevel/katprep/internal/config"
+	"github.com/stdevel/katprep/internal/feed"
 	"github.com/stdevel/katprep/internal/sshsource"
 )
 
@@ -12,12 +13,28 @@ func newSSH(s config.Source, o Options) (collect.Collector, error) {
 	if err != nil {
 		return nil, err
 	}
+	f, err := openFeed(s, o)
+	if err != nil {
+		return nil, err
+	}
 	user := s.User
 	if user == "" {
 		user = o.User
 	}
 	return direct.NewSSH(direct.SSHOptions{
-		Options: direct.Options{Name: s.Name, Changelogs: true, Refresh: s.Refresh},
+		Options: direct.Options{Name: s.Name, Changelogs: true, Feed: f, Refresh: s.Refresh},
 		Dialer:  dialer, Hosts: hosts, Sudo: s.Sudo, Deadline: s.Timeout.Std(), User: user,
 	}), nil
+}
+
+// openFeed reads the advisory files of a source; nil if it has none.
+func openFeed(s config.Source, o Options) (*feed.Feed, error) {
+	if len(s.Feeds) == 0 {
+		return nil, nil
+	}
+	paths := make([]string, len(s.Feeds))
+	for i, p := range s.Feeds {
+		paths[i] = o.Path(p)
+	}
+	return feed.Load(paths...)
 }
