@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/stdevel/katprep"
@@ -121,7 +122,7 @@ func checkMode(file *os.File) error {
 	switch {
 	case !st.Mode().IsRegular():
 		return katprep.Errorf(katprep.Invalid, "%s is not a file", file.Name())
-	case st.Mode().Perm()&0o077 != 0:
+	case runtime.GOOS != "windows" && st.Mode().Perm()&0o077 != 0: // Windows has no such bits
 		return katprep.Errorf(katprep.Denied, "%s is open to others than its owner (mode %04o)", file.Name(), st.Mode().Perm()).
 			WithHint("chmod 600 %s, and change what was in it if others could read it", file.Name())
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/stdevel/katprep"
 )
@@ -61,6 +62,9 @@ func (f *File) unchanged() error {
 }
 
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // it has no such thing
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
