@@ -148,6 +148,9 @@ func (a *Archive) writeCommit(ctx context.Context, p *pack.Writer, ch change, pa
 		return object.Hash{}, err
 	}
 	now := a.opts.Now()
+	if tree, err = a.enrol(ctx, p, parent, tree, now); err != nil {
+		return object.Hash{}, err
+	}
 	when := ch.when
 	if when.IsZero() {
 		when = now
@@ -207,7 +210,7 @@ func (a *Archive) editTree(ctx context.Context, p *pack.Writer, parent object.Ha
 }
 
 func (a *Archive) editIn(ctx context.Context, p *pack.Writer, tree object.Hash, path string, edit func(old []byte) ([]byte, error)) (h object.Hash, err error) {
-	entries, err := a.list(ctx, tree)
+	entries, err := a.listNew(ctx, p, tree)
 	if err != nil {
 		return h, err
 	}
@@ -232,6 +235,18 @@ func (a *Archive) editIn(ctx context.Context, p *pack.Writer, tree object.Hash, 
 	}
 	entries = with(entries, object.Entry{Name: name, Dir: rest != "", Hash: h})
 	return p.AddNow(ctx, object.TreeKind, object.EncodeTree(entries), object.Hash{})
+}
+
+// listNew is list for a tree that may be in the pack that is being written.
+func (a *Archive) listNew(ctx context.Context, p *pack.Writer, tree object.Hash) ([]object.Entry, error) {
+	data, found, err := p.Read(ctx, tree)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return a.list(ctx, tree)
+	}
+	return object.DecodeTree(data)
 }
 
 func (a *Archive) editBlob(ctx context.Context, p *pack.Writer, old object.Entry, edit func(old []byte) ([]byte, error)) (h object.Hash, err error) {

@@ -48,6 +48,9 @@ func (a *Archive) tag(ctx context.Context, name string, h object.Hash) error {
 		return katprep.Errorf(katprep.Conflict, "it names %s already, and tags do not move", katprep.CommitID(there.String()).Short())
 	}
 	t := &object.Tag{Target: h, Name: name, Tagger: a.opts.Committer.signature(a.opts.Now()), Message: name + "\n"}
+	if err := a.maySign(ctx, h, a.opts.Now()); err != nil {
+		return err
+	}
 	if a.opts.Sign != nil {
 		if t.Armor, err = a.opts.Sign.Sign(ctx, t.Payload()); err != nil {
 			return fmt.Errorf("sign the tag: %w", err)

@@ -93,9 +93,8 @@ type packed struct {
 
 // An inflater is reused: making one costs more than a small object.
 type inflater struct {
-	section *io.SectionReader
-	buf     *bufio.Reader
-	z       io.ReadCloser
+	buf *bufio.Reader
+	z   io.ReadCloser
 }
 
 var inflaters = sync.Pool{New: func() any { return &inflater{buf: bufio.NewReaderSize(nil, 1<<13)} }}
