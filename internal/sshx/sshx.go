@@ -150,7 +150,7 @@ func loginError(ctx context.Context, r route, err error) error {
 		return katprep.Errorf(katprep.Denied, "connect to %s: its host key is not the one in known_hosts: it was reinstalled, or somebody is in between", r.name).
 			WithHint("if you know why it changed: ssh-keygen -R '%s', then katprep ssh trust %s", r.checkedName(), r.name)
 	case knownhosts.IsHostUnknown(err):
-		return katprep.Errorf(katprep.Denied, "connect to %s: its host key is not in known_hosts", r.name).
+		return katprep.Errorf(katprep.Denied, "connect to %s: its host key is not in known_hosts (katprep ssh trust %s)", r.name, r.name).
 			WithHint("katprep ssh trust %s", r.name)
 	}
 	var nego *ssh.AlgorithmNegotiationError
