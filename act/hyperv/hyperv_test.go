@@ -1,0 +1,163 @@
+package hyperv
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/act"
+	"github.com/stdevel/katprep/act/acttest"
+	"github.com/stdevel/katprep/internal/lab"
+	"github.com/stdevel/katprep/internal/sshx"
+	"github.com/stdevel/katprep/internal/vm"
+)
+
+const hostile = `db'; Remove-VM * -Force; "$(calc)" ü`
+
+// start returns a client that speaks to the stub through a real sshd, and the
+// stub's state.
+func start(t *testing.T) (*Client, string) {
+	t.Helper()
+	dir := lab.Dir(t)
+	file := filepath.Join(dir, "state.json")
+	with(file, func(w *world) {
+		w.VMs = []*machine{
+			{ID: "11111111-0000-4000-8000-000000000001", Name: "web01", UUID: "AAAAAAAA-0000-4000-8000-000000000001", State: "Running", Type: "Production", MACs: []string{"00155D010203"}, IPs: []string{"192.0.2.1"}},
+			{ID: "11111111-0000-4000-8000-000000000002", Name: hostile, State: "Running", Type: "Production"},
+			{ID: "11111111-0000-4000-8000-000000000003", Name: "iscsi", State: "Off", Type: "Standard", Passthrough: 1},
+		}
+	})
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapper := fmt.Sprintf("#!/bin/sh\nKATPREP_STUB_STATE='%s' exec '%s' \"$@\"\n", file, exe)
+	if err := os.WriteFile(filepath.Join(dir, "powershell"), []byte(wrapper), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d := lab.StartSSHD(t, lab.SSHDOptions{Lines: []string{"SetEnv PATH=" + dir + ":/usr/bin:/bin"}})
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(Options{Host: sshx.Host{Name: d.Host, Port: d.Port, User: me.Username, Identity: []string{d.Key.File}},
+		SSH: sshx.Options{KnownHosts: []string{d.KnownHosts}}, Limits: vm.Limits{Poll: 20 * time.Millisecond, Fresh: time.Hour}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(t.Context()) })
+	return c, file
+}
+
+func target(name string) act.Target { return act.Target{Name: name, Marker: "katprep-run-1"} }
+
+func TestContract(t *testing.T) {
+	c, file := start(t)
+	acttest.Snapshotter(t, acttest.SnapshotterFixture{
+		Snapshotter: c, Targets: []act.Target{{Name: "web01"}, {Name: hostile}}, Unknown: act.Target{Name: "nowhere"},
+		Foreign: func(t *testing.T, tg act.Target, name string) (func() bool, func()) {
+			find := func(w *world) *machine {
+				return w.VMs[slices.IndexFunc(w.VMs, func(m *machine) bool { return m.Name == tg.Name })]
+			}
+			var id string
+			with(file, func(w *world) { id = w.add(find(w), name, "Standard") })
+			index := func(w *world) int {
+				return slices.IndexFunc(find(w).Checkpoints, func(c checkpoint) bool { return c.ID == id })
+			}
+			return func() (there bool) { with(file, func(w *world) { there = index(w) >= 0 }); return there },
+				func() { with(file, func(w *world) { find(w).drop(index(w)) }) }
+		},
+		State: func(t *testing.T, tg act.Target) act.PowerState {
+			p, err := c.PowerState(t.Context(), tg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		},
+	})
+	acttest.Power(t, acttest.PowerFixture{Power: c, Target: act.Target{Name: "web01"}, Unknown: act.Target{Name: "nowhere"}})
+}
+
+func TestFindsVMs(t *testing.T) {
+	c, _ := start(t)
+	for what, tg := range map[string]act.Target{"MAC": {MAC: "00:15:5d:01:02:03"}, "IP": {IP: "192.0.2.1"}, "UUID": {UUID: "aaaaaaaa-0000-4000-8000-000000000001"},
+		"hostile name": {Name: hostile}, "host": {Host: katprep.Host{Name: "web01.example.com"}}} {
+		if p, err := c.PowerState(t.Context(), tg); err != nil || p != act.PoweredOn {
+			t.Errorf("by %s: %s, %v", what, p, err)
+		}
+	}
+	id, err := c.Identify(t.Context())
+	if err != nil || !strings.Contains(id.Product, "Server 2022") || id.User != `WIN\katprep` {
+		t.Errorf("%+v, %v", id, err)
+	}
+}
+
+func TestQuiesce(t *testing.T) {
+	c, file := start(t)
+	ref, err := c.CreateSnapshot(t.Context(), target("web01"), act.SnapshotOptions{Quiesce: act.QuiesceRequire})
+	if err != nil || ref.Data[act.DataQuiesced] != "yes" {
+		t.Errorf("%+v, %v", ref, err)
+	}
+	with(file, func(w *world) { w.NoVSS = true })
+	if _, err := c.CreateSnapshot(t.Context(), target(hostile), act.SnapshotOptions{Quiesce: act.QuiesceRequire}); katprep.KindOf(err) != katprep.Conflict {
+		t.Errorf("required: %v", err)
+	}
+	ref, err = c.CreateSnapshot(t.Context(), target(hostile), act.SnapshotOptions{Quiesce: act.QuiesceTry})
+	if err != nil || ref.Data[act.DataQuiesced] != "no" || ref.Data[act.DataWarning] == "" {
+		t.Errorf("tried: %+v, %v", ref, err)
+	}
+	if left, err := c.Leftovers(t.Context()); err != nil || len(left) != 2 || left[0].Marker != "katprep-run-1" {
+		t.Errorf("%+v, %v", left, err)
+	}
+}
+
+func TestFailures(t *testing.T) {
+	c, file := start(t)
+	if err := c.CheckSnapshot(t.Context(), target("iscsi"), act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Conflict || !strings.Contains(err.Error(), "physical disk") {
+		t.Errorf("pass-through: %v", err)
+	}
+	with(file, func(w *world) { w.Full = true })
+	if _, err := c.CreateSnapshot(t.Context(), target("web01"), act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Conflict {
+		t.Errorf("full: %v", err)
+	}
+	with(file, func(w *world) { w.Denied = true })
+	if _, err := c.Identify(t.Context()); katprep.KindOf(err) != katprep.Denied || katprep.HintOf(err) == "" {
+		t.Errorf("denied: %v", err)
+	}
+	with(file, func(w *world) { w.Garbage = true })
+	if _, err := c.Identify(t.Context()); katprep.KindOf(err) != katprep.Corrupt || !strings.Contains(err.Error(), "not recognized") {
+		t.Errorf("no PowerShell: %v", err)
+	}
+	if _, err := New(Options{Host: sshx.Host{Name: "-oProxyCommand=x"}}); katprep.KindOf(err) != katprep.Invalid {
+		t.Errorf("host name: %v", err)
+	}
+}
+
+// TestScriptsParse checks the scripts' syntax wherever PowerShell exists.
+func TestScriptsParse(t *testing.T) {
+	pwsh, err := exec.LookPath("pwsh")
+	if err != nil {
+		t.Skip("PowerShell is not installed")
+	}
+	for _, s := range append(scripts, script{name: "bootstrap", text: bootstrap}) {
+		cmd := exec.Command(pwsh, "-NoProfile", "-NonInteractive", "-Command", "$null=[ScriptBlock]::Create([Console]::In.ReadToEnd())")
+		cmd.Stdin = strings.NewReader(s.text)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", s.name, err, out)
+		}
+	}
+}
+
+func TestASCII(t *testing.T) {
+	b, err := ascii(map[string]string{"n": "ü😀'\"\n"})
+	if err != nil || string(b) != `{"n":"\u00fc\ud83d\ude00'\"\n"}` {
+		t.Errorf("%s, %v", b, err)
+	}
+}
