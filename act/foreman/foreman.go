@@ -35,6 +35,7 @@ type Options struct {
 
 	Poll       time.Duration // first pause between looks at a job, doubled up to 30 s; 0: 2 s
 	JobTimeout time.Duration // for one host of a job; 0: 2 h
+	Gather     time.Duration // how long questions to hosts wait for others, to share a job; 0: 300 ms
 	BootDelay  time.Duration // from a reboot's job until the first look; 0: 75 s (shutdown -r +1)
 	BootWait   time.Duration // until a host must be back; 0: 20 min
 
@@ -46,6 +47,7 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	o.Name = orElse(o.Name, "foreman")
 	o.Poll = orElse(o.Poll, 2*time.Second)
+	o.Gather = orElse(o.Gather, 300*time.Millisecond)
 	o.JobTimeout = orElse(o.JobTimeout, 2*time.Hour)
 	o.BootDelay = orElse(o.BootDelay, 75*time.Second)
 	o.BootWait = orElse(o.BootWait, 20*time.Minute)
@@ -70,6 +72,8 @@ type Actor struct {
 	features  map[string]int64         // template by feature, once asked
 	command   int64                    // template that runs a command, once asked
 	baselines map[katprep.HostID]state // what was pending before a patch
+
+	batches batches
 }
 
 // state is what of a host shows that its errata were computed anew.
@@ -98,7 +102,7 @@ func New(o Options) (*Actor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Actor{o: o, api: api, baselines: map[katprep.HostID]state{}}, nil
+	return &Actor{o: o, api: api, baselines: map[katprep.HostID]state{}, batches: batches{open: map[question]*batch{}}}, nil
 }
 
 // Identify logs in and says which permissions for jobs are missing. That jobs

@@ -105,7 +105,7 @@ func dial(t *testing.T, l *landscape.Server, change func(*foreman.Options)) *for
 	t.Cleanup(srv.Close)
 	o := foreman.Options{
 		Name: "satellite", URL: srv.URL, Login: creds.Login{User: "admin", Password: creds.NewSecret("changeme")},
-		Pause: 1, Poll: time.Millisecond, BootDelay: time.Millisecond, BootWait: 20 * time.Second,
+		Pause: 1, Poll: time.Millisecond, Gather: time.Millisecond, BootDelay: time.Millisecond, BootWait: 20 * time.Second,
 	}
 	change(&o)
 	a, err := foreman.New(o)

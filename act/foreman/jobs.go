@@ -114,6 +114,11 @@ func (a *Actor) job(jobs ...*foremanapi.Job) act.Job {
 // await looks at a job until it has ended, for all hosts or for the one host
 // if that is given. A task that is paused waits for a person and will not end.
 func (a *Actor) await(ctx context.Context, id, only int64) (*foremanapi.Job, error) {
+	return a.watch(ctx, id, func(j *foremanapi.Job) bool { return only != 0 && ended(statusOf(j, only)) })
+}
+
+// watch looks at a job until it has ended, or enough of it has.
+func (a *Actor) watch(ctx context.Context, id int64, enough func(*foremanapi.Job) bool) (*foremanapi.Job, error) {
 	server, err := a.about(ctx)
 	if err != nil {
 		return nil, err
@@ -124,7 +129,7 @@ func (a *Actor) await(ctx context.Context, id, only int64) (*foremanapi.Job, err
 		if err != nil {
 			return nil, err
 		}
-		if j.Ended() || only != 0 && ended(statusOf(j, only)) {
+		if enough(j) || j.Ended() {
 			return j, nil
 		}
 		if err := a.paused(ctx, j); err != nil {

@@ -10,11 +10,11 @@ import (
 	"github.com/stdevel/katprep/act"
 )
 
-// needCommand asks the host's own package manager whether it needs a reboot.
-const needCommand = `if command -v needs-restarting >/dev/null 2>&1; then needs-restarting -r >/dev/null 2>&1 && echo katprep-reboot=no || echo katprep-reboot=yes
+// whetherReboot asks the host's own package manager whether it needs a reboot.
+var whetherReboot = question{"reboot-needed", `if command -v needs-restarting >/dev/null 2>&1; then needs-restarting -r >/dev/null 2>&1 && echo katprep-reboot=no || echo katprep-reboot=yes
 elif command -v zypper >/dev/null 2>&1; then zypper needs-rebooting >/dev/null 2>&1; case $? in 0) echo katprep-reboot=no;; 102) echo katprep-reboot=yes;; esac
 elif command -v apt-get >/dev/null 2>&1; then if [ -e /var/run/reboot-required ]; then echo katprep-reboot=yes; else echo katprep-reboot=no; fi
-fi`
+fi`}
 
 var needSaid = regexp.MustCompile(`(?m)^katprep-reboot=(yes|no)\s*$`)
 
@@ -25,7 +25,7 @@ func (a *Actor) RebootNeeded(ctx context.Context, t act.Target) (katprep.Reboot,
 	if err != nil {
 		return katprep.Reboot{}, err
 	}
-	out, runErr := a.run(ctx, h, probeMarker, "reboot-needed", needCommand)
+	out, runErr := a.ask(ctx, h, whetherReboot)
 	if m := needSaid.FindStringSubmatch(out); runErr == nil && m != nil {
 		return katprep.Reboot{Need: katprep.Need(m[1])}, nil
 	}
@@ -51,7 +51,7 @@ func (a *Actor) Refresh(ctx context.Context, t act.Target, since time.Time) (act
 	}
 	ref := act.Ref{ID: strconv.FormatInt(h.id, 10), Data: map[string]string{}}
 	if id, ok, err := a.feature(ctx, "katello_upload_profile"); err == nil && ok {
-		j, err := a.send(ctx, order{template: id, purpose: "upload", only: h.id, marker: orElse(t.Marker, probeMarker), timeout: 5 * time.Minute}, []host{h})
+		j, err := a.send(ctx, order{template: id, purpose: "upload", only: h.id, marker: orElse(t.Marker, probeMarker()), timeout: 5 * time.Minute}, []host{h})
 		if err == nil {
 			ref.ID = strconv.FormatInt(j.ID.N, 10)
 			_, err = a.await(ctx, j.ID.N, h.id)

@@ -9,8 +9,15 @@ import (
 	"github.com/stdevel/katprep/act"
 )
 
-// purposes are the words that patch jobs have after their marker.
-var purposes = []string{"errata", "packages", "update", "script"}
+// purposes are the words that patch jobs have after their marker; a request
+// of two jobs says which of the two each is.
+var purposes = []string{"errata", "packages", "update", "script", errataFirst, packagesSecond, updateSecond}
+
+const (
+	errataFirst    = "errata-1of2"
+	packagesSecond = "packages-2of2"
+	updateSecond   = "update-2of2"
+)
 
 var (
 	erratumID   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:._-]*$`)
@@ -65,6 +72,10 @@ func (a *Actor) orders(ctx context.Context, r act.PatchRequest) ([]order, error)
 			o.purpose, o.inputs["package"] = "update", "" // empty: all
 		}
 		orders = append(orders, o)
+	}
+	if len(orders) == 2 {
+		orders[0].purpose += "-1of2"
+		orders[1].purpose += "-2of2"
 	}
 	for i := range orders {
 		orders[i].marker = r.Marker

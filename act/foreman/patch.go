@@ -103,7 +103,8 @@ func joinRef(r act.Ref, id int64, purpose string) act.Ref {
 		r.Data = map[string]string{}
 	}
 	n := strconv.FormatInt(id, 10)
-	r.Data["job_"+purpose] = n
+	what, _, _ := strings.Cut(purpose, "-")
+	r.Data["job_"+what] = n
 	r.ID = strings.TrimPrefix(r.ID+","+n, ",")
 	return r
 }
@@ -179,27 +180,50 @@ func (a *Actor) FindPatch(ctx context.Context, t act.Target) (act.Job, bool, err
 
 // AwaitPatch implements [act.Patcher].
 func (a *Actor) AwaitPatch(ctx context.Context, t act.Target, job act.Job) (act.Ref, error) {
+	ref := act.Ref{ID: job.ID}
 	if task, ok := strings.CutPrefix(job.ID, taskPrefix); ok {
 		return a.awaitTask(ctx, task)
 	}
 	h, err := a.one(ctx, t)
 	if err != nil {
-		return act.Ref{}, err
+		return ref, err
 	}
 	ids, err := jobIDs(job)
 	if err != nil {
-		return act.Ref{}, err
+		return ref, err
 	}
-	for _, id := range ids {
-		j, err := a.await(ctx, id, h.id)
+	for i := 0; i < len(ids); i++ {
+		j, err := a.await(ctx, ids[i], h.id)
 		if err == nil {
 			err = a.outcome(ctx, j, h.id)
 		}
+		if err == nil && len(ids) == 1 {
+			ids, err = a.second(ctx, j, ids)
+		}
 		if err != nil {
-			return act.Ref{ID: job.ID}, err
+			return ref, err
 		}
 	}
-	return act.Ref{ID: job.ID}, nil
+	return ref, nil
+}
+
+// second adds the second job of a request of two. If it was never sent, the
+// request was not carried out.
+func (a *Actor) second(ctx context.Context, j *foremanapi.Job, ids []int64) ([]int64, error) {
+	marker, ok := strings.CutSuffix(string(j.Description), " "+errataFirst)
+	if !ok {
+		return ids, nil
+	}
+	for _, purpose := range []string{packagesSecond, updateSecond} {
+		jobs, err := a.api.JobsByDescription(ctx, order{marker: act.Marker(marker), purpose: purpose}.description())
+		if err != nil {
+			return ids, err
+		}
+		if len(jobs) > 0 {
+			return append(ids, jobs[0].ID.N), nil
+		}
+	}
+	return ids, katprep.Errorf(katprep.Conflict, "job %d installed the errata; the job for further packages was never sent", j.ID.N).WithHint("execute the run again, or update the packages in another run")
 }
 
 func jobIDs(job act.Job) (ids []int64, err error) {

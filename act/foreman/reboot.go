@@ -13,11 +13,8 @@ import (
 	"github.com/stdevel/katprep/internal/foremanapi"
 )
 
-// probeMarker is on jobs that only look.
-const probeMarker act.Marker = "katprep-probe"
-
-// bootCommand tells the present boot: its ID, and when it began (UTC).
-const bootCommand = "cat /proc/sys/kernel/random/boot_id && grep ^btime /proc/stat"
+// whichBoot asks for the present boot: its ID, and when it began (UTC).
+var whichBoot = question{"boot", "cat /proc/sys/kernel/random/boot_id && grep ^btime /proc/stat"}
 
 var (
 	bootID   = regexp.MustCompile(`(?m)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\s*$`)
@@ -34,7 +31,7 @@ func (a *Actor) BootOf(ctx context.Context, t act.Target) (katprep.Boot, error) 
 }
 
 func (a *Actor) boot(ctx context.Context, h host) (katprep.Boot, error) {
-	out, err := a.run(ctx, h, probeMarker, "boot", bootCommand)
+	out, err := a.ask(ctx, h, whichBoot)
 	if err != nil {
 		return katprep.Boot{}, fmt.Errorf("read boot of %s: %w", h.name, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -161,6 +162,68 @@ func TestResume(t *testing.T) {
 	for _, res := range results {
 		if res.Err != nil {
 			t.Error(res.Err)
+		}
+	}
+}
+
+// TestInterruptedBetweenTwoJobs: errata were installed, the job for packages
+// was never sent: that is not a patched host.
+func TestInterruptedBetweenTwoJobs(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60})
+	ts, errata := rpmHosts(t, l, 1)
+	r := act.PatchRequest{Errata: errata[:1], Packages: []string{"bash"}, Marker: "katprep-two-j1"}
+	ctx, cancel := context.WithCancel(t.Context())
+	a.Patch(ctx, ts, r, func(act.Job) { cancel() })
+	l.Advance(10 * time.Minute)
+	ts[0].Marker = r.Marker
+	job, found, err := a.FindPatch(t.Context(), ts[0])
+	if err != nil || !found {
+		t.Fatal(job, found, err)
+	}
+	if _, err := a.AwaitPatch(t.Context(), ts[0], job); katprep.KindOf(err) != katprep.Conflict || !strings.Contains(err.Error(), "never sent") {
+		t.Errorf("error is %v", err)
+	}
+	results, jobs := patch(t, a, ts, r) // goes on where it was interrupted
+	l.Advance(10 * time.Minute)
+	if results[0].Err != nil || len(jobs) != 2 || jobs[0].ID != job.ID {
+		t.Fatalf("%+v, %v", results, jobs)
+	}
+	if _, err := a.AwaitPatch(t.Context(), ts[0], jobs[0]); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestQuestionsShareAJob: many hosts that are asked at once cost few jobs.
+func TestQuestionsShareAJob(t *testing.T) {
+	l, _ := serve(t, landscape.Options{Hosts: 60})
+	a := dial(t, l, func(o *foreman.Options) { o.Gather = 200 * time.Millisecond })
+	down := l.Names()[3]
+	l.SetHostFault(down, landscape.HostFault{Unreachable: true})
+	var wg sync.WaitGroup
+	for _, name := range l.Names() {
+		h, _ := l.Truth(name)
+		wg.Go(func() {
+			b, err := a.BootOf(t.Context(), target(h))
+			if (err != nil) != (name == down) || err == nil && b != h.Boot {
+				t.Errorf("%s: %v, %v; really %v", name, b, err, h.Boot)
+			}
+		})
+	}
+	wg.Wait()
+	if n := l.Stats().ByRoute["POST /api/job_invocations"]; n > 3 {
+		t.Errorf("%d jobs for %d hosts", n, len(l.Names()))
+	}
+}
+
+func TestAskersThatLeave(t *testing.T) {
+	l, _ := serve(t, landscape.Options{Hosts: 60, Tick: time.Nanosecond}) // nothing ever ends
+	a := dial(t, l, func(*foreman.Options) {})
+	ts, _ := rpmHosts(t, l, 2)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	for _, x := range ts {
+		if _, err := a.BootOf(ctx, x); err == nil {
+			t.Error("a boot was read from a job that does not end")
 		}
 	}
 }
