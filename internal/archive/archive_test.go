@@ -91,7 +91,8 @@ func git(t testing.TB, dir string, args ...string) string {
 	t.Helper()
 	peers.Need(t, "git")
 	c := exec.CommandContext(context.WithoutCancel(t.Context()), "git", append([]string{"-C", dir}, args...)...)
-	c.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "LC_ALL=C", "TZ=UTC",
+	date := "GIT_COMMITTER_DATE=2026-11-24T10:02:00Z"
+	c.Env = append(append([]string{date}, os.Environ()...), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "LC_ALL=C", "TZ=UTC",
 		"GIT_AUTHOR_NAME=Git", "GIT_AUTHOR_EMAIL=git@example.com", "GIT_COMMITTER_NAME=Git", "GIT_COMMITTER_EMAIL=git@example.com")
 	out, err := c.CombinedOutput()
 	if err != nil {

@@ -169,13 +169,16 @@ func (a *Archive) putDecision(ctx context.Context, d katprep.Decision, file stri
 	return c, fail(op, err)
 }
 
+// exceptions is the file of decisions not to patch.
+type exceptions struct {
+	Format     int                 `json:"format"`
+	Exceptions []katprep.Exception `json:"exceptions"`
+}
+
 // PutExceptions replaces the decisions not to patch.
 func (a *Archive) PutExceptions(ctx context.Context, list []katprep.Exception) (katprep.CommitID, error) {
 	const op = "store the exceptions"
-	text, err := canon.Encode(struct {
-		Format     int                 `json:"format"`
-		Exceptions []katprep.Exception `json:"exceptions"`
-	}{katprep.ArchiveFormat, list})
+	text, err := canon.Encode(exceptions{katprep.ArchiveFormat, list})
 	if err != nil {
 		return "", katprep.Errorf(katprep.Invalid, "%s: %w", op, err)
 	}
@@ -192,7 +195,7 @@ func (a *Archive) Exceptions(ctx context.Context) ([]katprep.Exception, error) {
 	if err != nil || tip.IsZero() {
 		return nil, fail(op, err)
 	}
-	var doc struct{ Exceptions []katprep.Exception }
+	var doc exceptions
 	if _, err := a.decode(ctx, tip, exceptionsFile, &doc); err != nil {
 		return nil, fail(op, err)
 	}

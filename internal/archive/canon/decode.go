@@ -25,17 +25,23 @@ const (
 
 // State reads a state in any JSON form.
 func (d *Decoder) State(data []byte, s *katprep.State) error {
+	if d.Canonical(data, s) {
+		return nil
+	}
+	*s = katprep.State{}
+	return Decode(data, s)
+}
+
+// Canonical reads a state that is in the canonical form up to white space,
+// and reports whether it is.
+func (d *Decoder) Canonical(data []byte, s *katprep.State) bool {
 	*s = katprep.State{}
 	d.in, d.at, d.ok = data, 0, true
 	d.state(s)
 	d.space()
-	if d.ok && d.at == len(d.in) {
-		d.in = nil
-		return nil
-	}
+	ok := d.ok && d.at == len(d.in)
 	d.in = nil
-	*s = katprep.State{}
-	return Decode(data, s)
+	return ok
 }
 
 // DecodeState reads a state in any JSON form.
