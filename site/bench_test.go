@@ -3,11 +3,19 @@ package site_test
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"iter"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/internal/peers"
 	"github.com/stdevel/katprep/site"
 	"github.com/stdevel/katprep/site/sitetest"
 )
@@ -91,18 +99,131 @@ func (m *months) States(_ context.Context, c katprep.CommitID) iter.Seq2[katprep
 	}
 }
 
-func BenchmarkBuild(b *testing.B) {
-	for _, c := range []struct{ hosts, maintenances int }{{1000, 3}} {
-		b.Run(fmt.Sprintf("%dx%d", c.hosts, c.maintenances), func(b *testing.B) {
-			src, pages := newMonths(c.hosts, c.maintenances), 0
-			for b.Loop() {
-				st, err := site.Build(b.Context(), src, filepath.Join(b.TempDir(), "public"), site.Options{Version: "1"})
-				if err != nil {
-					b.Fatal(err)
-				}
-				pages += st.Pages
-			}
-			b.ReportMetric(float64(pages)/b.Elapsed().Seconds(), "pages/s")
-		})
+// size is "hosts x maintenances" of the benchmarks; KATPREP_BENCH_SITE
+// overrides it, such as with 10000x24.
+func size(b *testing.B) (hosts, maintenances int) {
+	b.Helper()
+	v := os.Getenv("KATPREP_BENCH_SITE")
+	if v == "" {
+		v = "1000x3"
 	}
+	if _, err := fmt.Sscanf(v, "%dx%d", &hosts, &maintenances); err != nil {
+		b.Fatalf("KATPREP_BENCH_SITE=%q: %v", v, err)
+	}
+	return hosts, maintenances
+}
+
+// BenchmarkBuild builds a site from nothing, then again after one more
+// maintenance, and says what the second build cost of the first.
+func BenchmarkBuild(b *testing.B) {
+	hosts, maintenances := size(b)
+	o := site.Options{Version: "1", Policy: rules}
+	out := filepath.Join(b.TempDir(), "public")
+	var full, again time.Duration
+	var cpuFull time.Duration
+	var pages int
+	for b.Loop() {
+		start, cpu := time.Now(), cpuTime()
+		o.Full = true
+		st, err := site.Build(b.Context(), newMonths(hosts, maintenances), out, o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		full, cpuFull, pages = full+time.Since(start), cpuFull+cpuTime()-cpu, pages+st.Pages
+		start = time.Now()
+		o.Full = false
+		if _, err = site.Build(b.Context(), newMonths(hosts, maintenances+1), out, o); err != nil {
+			b.Fatal(err)
+		}
+		again += time.Since(start)
+	}
+	b.ReportMetric(float64(pages)/full.Seconds(), "pages/s")
+	b.ReportMetric(float64(pages)/cpuFull.Seconds(), "pages/cpu-s")
+	b.ReportMetric(float64(pages)/float64(b.N), "pages")
+	b.ReportMetric(100*again.Seconds()/full.Seconds(), "%-of-full-after-one-more")
+	b.ReportMetric(peakMB(), "MB-peak")
+}
+
+// BenchmarkHugo lets Hugo make as many pages, with the same content, and says
+// how many times longer it takes than we do.
+func BenchmarkHugo(b *testing.B) {
+	peers.Need(b, "hugo")
+	hosts, maintenances := size(b)
+	dir := b.TempDir()
+	out, src := filepath.Join(dir, "public"), filepath.Join(dir, "hugo")
+	start := time.Now()
+	st, err := site.Build(b.Context(), newMonths(hosts, maintenances), out, site.Options{Version: "1", Policy: rules})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ours := time.Since(start)
+	n := hugoSource(b, out, src)
+	if n != st.Pages {
+		b.Fatalf("%d pages for Hugo, %d of ours", n, st.Pages)
+	}
+	var hugo time.Duration
+	for b.Loop() {
+		start := time.Now()
+		cmd := exec.Command("hugo", "--quiet", "--source", src, "--destination", filepath.Join(dir, "hugo-public"), "--cleanDestinationDir")
+		if msg, err := cmd.CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, msg)
+		}
+		hugo += time.Since(start)
+	}
+	b.ReportMetric(hugo.Seconds()/float64(b.N)/ours.Seconds(), "x-our-time")
+	b.ReportMetric(float64(n)*float64(b.N)/hugo.Seconds(), "hugo-pages/s")
+	b.ReportMetric(float64(st.Pages)/ours.Seconds(), "our-pages/s")
+}
+
+// hugoSource makes a source for Hugo of a built site: the main part of each
+// page as content, and one layout around it.
+func hugoSource(b *testing.B, built, src string) (n int) {
+	b.Helper()
+	put := func(name, text string) {
+		path := filepath.Join(src, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	put("config.toml", "baseURL = \"/\"\ntitle = \"x\"\ndisableKinds = [\"taxonomy\", \"term\", \"RSS\", \"sitemap\", \"section\", \"home\", \"404\"]\nuglyURLs = true\n")
+	put("layouts/_default/single.html", "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{{ .Title }}</title><link rel=\"stylesheet\" href=\"/assets/site.css\"></head><body><header><nav><a href=\"/\">Home</a></nav></header><main>{{ .Content }}</main><footer>{{ .Title }}</footer></body></html>")
+	err := filepath.WalkDir(built, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(p, ".html") {
+			return err
+		}
+		text, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		_, main, _ := strings.Cut(string(text), "<main id=\"main\">")
+		main, _, _ = strings.Cut(main, "</main>")
+		rel, err := filepath.Rel(built, p)
+		put("content/p/"+strings.ReplaceAll(strings.TrimSuffix(rel, ".html"), "/", "--")+".html", "---\ntitle: \""+rel+"\"\n---\n"+main)
+		n++
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// peakMB is the most memory that this process ever had.
+func peakMB() float64 {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return float64(u.Maxrss) / 1024
 }

@@ -27,12 +27,15 @@ type builder struct {
 	exceptions []katprep.Exception
 	bufs       sync.Pool
 	work       *errgroup.Group // pages that are being written
-	mu         sync.Mutex      // of stats and Progress
+	mu         sync.Mutex      // of stats, Progress and the files of groups
+	group      *group          // that pages are being made for
+	made       map[string]*group
+	known      map[string]*group // of the earlier build
 	stats      Stats
 }
 
 func newBuilder(src Source, o Options, t *tree) *builder {
-	b := &builder{src: src, o: o, t: t, m: newModel(), gov: newGovernance()}
+	b := &builder{src: src, o: o, t: t, m: newModel(), gov: newGovernance(), made: map[string]*group{}}
 	b.bufs.New = func() any { return new(bytes.Buffer) }
 	b.begin()
 	return b
@@ -57,6 +60,7 @@ func (b *builder) build(ctx context.Context) error {
 	if b.views, err = newViews(); err != nil {
 		return err
 	}
+	b.loadGroups()
 	if err := b.m.load(ctx, b.src); err != nil {
 		return err
 	}
@@ -68,7 +72,7 @@ func (b *builder) build(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, step := range []func(context.Context) error{b.hostPages, b.erratumPages, b.cvePages, b.governancePages, b.listPages, b.trendPage, b.recordPages, b.tables, b.feed, b.search, b.assets} {
+	for _, step := range []func(context.Context) error{b.hostPages, b.erratumPages, b.cvePages, b.governancePages, b.listPages, b.trendPage, b.recordPages, b.tables, b.feed, b.search, b.assets, b.saveGroups} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -87,6 +91,7 @@ func (b *builder) page(path, view string, data any) error {
 // later makes a page while the next one is being prepared. Its error is
 // returned by flush.
 func (b *builder) later(path string, fill func(*bytes.Buffer) error) error {
+	g := b.group
 	b.work.Go(func() error {
 		buf := b.bufs.Get().(*bytes.Buffer)
 		defer b.bufs.Put(buf)
@@ -94,7 +99,7 @@ func (b *builder) later(path string, fill func(*bytes.Buffer) error) error {
 		if err := fill(buf); err != nil {
 			return err
 		}
-		return b.write(path, buf.Bytes())
+		return b.write(g, path, buf.Bytes())
 	})
 	return nil
 }
@@ -105,13 +110,14 @@ func (b *builder) file(path string, fill func(io.Writer) error) error {
 	if err := fill(&buf); err != nil {
 		return err
 	}
-	return b.write(path, buf.Bytes())
+	return b.write(b.group, path, buf.Bytes())
 }
 
-func (b *builder) write(path string, data []byte) error {
-	kept, err := b.t.write(path, data)
+func (b *builder) write(g *group, path string, data []byte) error {
+	same, err := b.t.write(path, data)
 	if err == nil {
-		b.count(path, len(data), kept)
+		b.count(path, len(data), same)
+		g.add(&b.mu, kept{path, len(data)})
 	}
 	return err
 }

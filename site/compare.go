@@ -47,7 +47,7 @@ func (c *comparison) remember() error {
 	for i, n := range c.size {
 		c.list[i].Size = *n
 	}
-	return c.b.write(c.p.cachePath(), append([]byte(c.errataHash()), encodeSummaries(c.key, c.same, c.list)...))
+	return c.b.write(nil, c.p.cachePath(), append([]byte(c.errataHash()), encodeSummaries(c.key, c.same, c.list)...))
 }
 
 // cachePath is where a comparison is remembered.

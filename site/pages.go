@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -232,10 +233,33 @@ func (b *builder) erratumPage(e *katprep.Erratum) error {
 	b.m.erratumSums[e.ID] = sum
 	delete(b.m.records, e.ID)
 	d := erratumPage{Erratum: e, Sum: sum}
-	return b.paged("errata/"+idSlug(e.ID)+".html", len(rows), func(name string, from, to int, p pager) error {
-		d.base, d.Rows, d.Pager = b.base(name, "errata", e.ID, true), rows[from:to], p
-		return b.page(name, "erratum", d)
+	// The newest snapshot matters only while something is open or unknown.
+	live := sum.Open+sum.Unknown > 0
+	return b.once("errata/"+e.ID, b.erratumKey(e, rows, live), func() error {
+		return b.paged("errata/"+idSlug(e.ID)+".html", len(rows), func(name string, from, to int, p pager) error {
+			d.base, d.Rows, d.Pager = b.base(name, "errata", e.ID, live), rows[from:to], p
+			return b.page(name, "erratum", d)
+		})
 	})
+}
+
+// erratumKey names everything that the pages of an erratum depend on.
+func (b *builder) erratumKey(e *katprep.Erratum, rows []erratumRow, live bool) string {
+	k := b.newKey()
+	if raw, err := json.Marshal(e); err == nil {
+		k.add(string(raw))
+	}
+	if live {
+		k.add(string(b.m.head().Commit))
+	}
+	for i := range rows {
+		r := &rows[i]
+		k.add(r.Host.slug, r.Host.Name, r.Word.Text, r.Known, string(r.Deadline.standing), r.Deadline.due, r.Deadline.exception)
+		if r.Pair != nil {
+			k.add(r.Pair.dir, r.Pair.title(), string(r.Pair.After.Commit))
+		}
+	}
+	return k.sum()
 }
 
 // erratumRows says of each host what became of an erratum, what is unknown or

@@ -3,6 +3,7 @@ package site
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -126,27 +127,63 @@ func (r *row) rank() int {
 }
 
 func (b *builder) pairPages(ctx context.Context, p *pair, rows []row, errata map[string]*advisory, v *runView) error {
-	slices.SortFunc(rows, func(a, b row) int {
-		return cmp.Or(a.rank()-b.rank(), compareHosts(a.summary.Host, b.summary.Host))
-	})
-	gaps := 0
-	for gaps < len(rows) && rows[gaps].is(flagGap) {
-		gaps++
-	}
-	data := pairPage{Pair: p, Gaps: rows[:gaps], Errata: sortAdvisories(errata), Run: v}
 	p.run = v
-	if err := cmp.Or(b.runPages(ctx, p, v), b.pairTables(p, rows, data.Errata)); err != nil {
-		return err
-	}
-	first := p.dir + "/index.html"
-	return b.paged(first, len(rows)-gaps, func(name string, from, to int, pg pager) error {
-		d := data
-		d.base, d.Rows, d.Pager = b.base(name, p.section(), p.title(), false), rows[gaps+from:gaps+to], pg
-		if name != first {
-			d.Gaps, d.Errata, d.Run = nil, nil, nil
+	return b.once(p.dir, b.pageKey(p, rows, errata), func() error {
+		slices.SortFunc(rows, func(a, b row) int {
+			return cmp.Or(a.rank()-b.rank(), compareHosts(a.summary.Host, b.summary.Host))
+		})
+		gaps := 0
+		for gaps < len(rows) && rows[gaps].is(flagGap) {
+			gaps++
 		}
-		return b.page(name, "pair", d)
+		data := pairPage{Pair: p, Gaps: rows[:gaps], Errata: sortAdvisories(errata), Run: v}
+		if err := cmp.Or(b.runPages(ctx, p, v), b.pairTables(p, rows, data.Errata)); err != nil {
+			return err
+		}
+		first := p.dir + "/index.html"
+		return b.paged(first, len(rows)-gaps, func(name string, from, to int, pg pager) error {
+			d := data
+			d.base, d.Rows, d.Pager = b.base(name, p.section(), p.title(), false), rows[gaps+from:gaps+to], pg
+			if name != first {
+				d.Gaps, d.Errata, d.Run = nil, nil, nil
+			}
+			return b.page(name, "pair", d)
+		})
 	})
+}
+
+// pageKey names everything that the pages of a pair depend on.
+func (b *builder) pageKey(p *pair, rows []row, errata map[string]*advisory) string {
+	k := b.newKey()
+	for _, s := range []*katprep.SnapshotRef{p.Before, p.After} {
+		if s != nil {
+			k.add(string(s.Commit))
+		} else {
+			k.add("none")
+		}
+	}
+	for i := range rows { // a host may have got its name from a snapshot that was imported later
+		k.add(rows[i].href)
+	}
+	for _, id := range sortedKeys(errata) {
+		sum := b.m.sums[id]
+		k.add(id, string(sum[:]))
+	}
+	if p.Record != nil {
+		for _, v := range []any{p.Record, b.exceptions} {
+			if raw, err := json.Marshal(v); err == nil {
+				k.add(string(raw))
+			}
+		}
+		for _, h := range p.Record.Plan.Hosts {
+			k.add(b.hostHref(h.Host))
+			for _, id := range h.Errata { // an exception may name its CVEs
+				sum := b.m.sums[id]
+				k.add(string(sum[:]))
+			}
+		}
+	}
+	return k.sum()
 }
 
 func (p *pair) section() string {

@@ -52,3 +52,18 @@ func FuzzDecodeSummaries(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDecodeGroups holds the same for groups of pages.
+func FuzzDecodeGroups(f *testing.F) {
+	f.Add(encodeGroups(map[string]*group{"a": {key: "k", files: []kept{{"a/index.html", 17}, {"a/x.csv", 0}}}, "b": {}}))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		g := decodeGroups(b)
+		if g == nil {
+			return
+		}
+		if again := decodeGroups(encodeGroups(g)); len(again) != len(g) {
+			t.Errorf("%q decodes to what does not come back", b)
+		}
+	})
+}

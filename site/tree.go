@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -146,7 +147,7 @@ func (t *tree) link(old, path string) error {
 // keep takes a file of the earlier site as it is, if it has the size that it
 // was written with.
 func (t *tree) keep(name string, size int) error {
-	if !t.earlier {
+	if !t.earlier || !fs.ValidPath(name) {
 		return os.ErrNotExist
 	}
 	old, path := filepath.Join(t.out, filepath.FromSlash(name)), filepath.Join(t.tmp, filepath.FromSlash(name))
