@@ -116,6 +116,7 @@ type runner struct {
 	mu       sync.Mutex
 	results  map[katprep.HostID]*HostResult
 	failures map[katprep.HostID]bool
+	out      map[katprep.HostID]bool // that go no further in this call
 	stop     string
 	jumped   bool
 	broken   error // the journal cannot be written
@@ -158,7 +159,7 @@ func (e *Engine) begin(ctx context.Context) (*runner, error) {
 	}
 	r := &runner{
 		Engine: e, p: p, digest: digest, limits: newLimits(e.Plan.Limits.PerSystem),
-		results: map[katprep.HostID]*HostResult{}, failures: map[katprep.HostID]bool{},
+		results: map[katprep.HostID]*HostResult{}, failures: map[katprep.HostID]bool{}, out: map[katprep.HostID]bool{},
 	}
 	r.started, r.mono = r.now(), time.Now()
 	return r, ctx.Err()
@@ -291,11 +292,12 @@ func (r *runner) hostsAtOnce(ctx context.Context, wave int, stage katprep.Stage,
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil {
-			r.result(h, stage, "", "interrupted before it began")
+			r.refuse(h, stage, "", "interrupted before it began")
 			continue
 		}
-		if why := r.stopped(); why != "" {
-			r.result(h, stage, "", why)
+		if why := r.stopped(); why != "" || r.isOut(h) {
+			r.refuse(h, stage, "", why)
+			<-slots
 			continue
 		}
 		g.expect(stage, h)
@@ -305,6 +307,26 @@ func (r *runner) hostsAtOnce(ctx context.Context, wave int, stage katprep.Stage,
 		})
 	}
 	all.Wait()
+}
+
+// isOut reports whether the host did not get to the end of an earlier stage
+// of this call.
+func (r *runner) isOut(h *katprep.HostPlan) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out[h.HostID]
+}
+
+// refuse records why a host goes no further in this call, unless it is
+// recorded already.
+func (r *runner) refuse(h *katprep.HostPlan, stage katprep.Stage, step, why string) {
+	if r.isOut(h) {
+		return
+	}
+	r.result(h, stage, step, why)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.out[h.HostID] = true
 }
 
 // gate decides whether the wave after i may begin.

@@ -17,10 +17,10 @@ func (r *runner) host(ctx context.Context, g *gatherer, stage katprep.Stage, h *
 		return
 	}
 	if step, why := r.admit(stage, h); why != "" {
-		r.result(h, stage, step, why)
+		r.refuse(h, stage, step, why)
 		return
 	}
-	again := stage == katprep.StageVerify && r.Options.VerifyAgain && r.p.complete(h, stage)
+	again := stage == katprep.StageVerify && r.Options.VerifyAgain && r.p.complete(h, stage) && !r.p.begun(h, katprep.StageCleanup)
 	step, failure, stop := r.steps(ctx, g, stage, h, again)
 	if failure != "" {
 		r.countFailure(h, failure)
@@ -28,7 +28,11 @@ func (r *runner) host(ctx context.Context, g *gatherer, stage katprep.Stage, h *
 			r.steps(ctx, g, katprep.StageRevert, h, false)
 		}
 	}
-	r.result(h, stage, step, stop)
+	if failure != "" || stop != "" {
+		r.refuse(h, stage, step, stop)
+		return
+	}
+	r.result(h, stage, "", "")
 }
 
 // reverts reports whether a failed host goes back to its VM snapshot.
@@ -41,6 +45,9 @@ func (r *runner) reverts(stage katprep.Stage, h *katprep.HostPlan) bool {
 // admit says why the host must not enter the stage, and which step is
 // missing; nothing if it may.
 func (r *runner) admit(stage katprep.Stage, h *katprep.HostPlan) (step, why string) {
+	if r.p.complete(h, stage) {
+		return "", "" // nothing of it is left to be done
+	}
 	reverted := r.p.step(h.HostID, "revert").Event == katprep.EventDone
 	patched := r.p.step(h.HostID, "patch").Attempts > 0 || r.p.step(h.HostID, "reboot").Attempts > 0
 	switch stage {

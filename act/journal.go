@@ -102,9 +102,16 @@ func (j *FileJournal) recover() error {
 func lines(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		b := bufio.NewReaderSize(r, 64<<10)
+		var line []byte
 		for {
-			line, err := b.ReadBytes('\n')
+			part, err := b.ReadSlice('\n')
+			line = append(line, part...)
 			switch {
+			case len(line) > maxLine:
+				yield(nil, fmt.Errorf("a line of more than %d bytes", maxLine))
+				return
+			case errors.Is(err, bufio.ErrBufferFull):
+				continue
 			case errors.Is(err, io.EOF):
 				if len(line) > 0 {
 					yield(line, io.ErrUnexpectedEOF)
@@ -113,12 +120,10 @@ func lines(r io.Reader) iter.Seq2[[]byte, error] {
 			case err != nil:
 				yield(nil, err)
 				return
-			case len(line) > maxLine:
-				yield(nil, fmt.Errorf("a line of %d bytes", len(line)))
-				return
 			case !yield(line[:len(line)-1], nil):
 				return
 			}
+			line = line[:0]
 		}
 	}
 }

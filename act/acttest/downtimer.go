@@ -21,6 +21,8 @@ type DowntimerFixture struct {
 	Foreign func(t *testing.T, target act.Target) (there func() bool)
 	// Timeout bounds each call; zero is 30 s.
 	Timeout time.Duration
+	// Grain is what the system rounds times to; zero is a second.
+	Grain time.Duration
 }
 
 const (
@@ -28,9 +30,10 @@ const (
 	markerB = act.Marker("katprep-contract-12") // begins with the other one
 )
 
-// window returns a window that began a moment ago.
-func window(from, length time.Duration) katprep.Window {
-	start := time.Now().Add(from).UTC().Truncate(time.Second)
+// window returns a window that began a moment ago, in the system's grain.
+func (f DowntimerFixture) window(from, length time.Duration) katprep.Window {
+	grain := max(f.Grain, time.Second)
+	start := time.Now().Add(from).UTC().Truncate(grain)
 	return katprep.Window{Start: start, End: start.Add(length)}
 }
 
@@ -129,7 +132,7 @@ func wantDowntime(t *testing.T, f DowntimerFixture, target act.Target, found, in
 }
 
 func downtimeLife(t *testing.T, f DowntimerFixture) {
-	target, w := with(f.Targets[0], markerA), window(-time.Second, time.Hour)
+	target, w := with(f.Targets[0], markerA), f.window(-time.Second, time.Hour)
 	wantDowntime(t, f, target, false, false)
 	ref := schedule(t, f, target, w)
 	found := wantDowntime(t, f, target, true, true)
@@ -160,7 +163,7 @@ func refEnd(t *testing.T, r act.Ref) time.Time {
 }
 
 func downtimeAdopt(t *testing.T, f DowntimerFixture) {
-	target, w := with(f.Targets[0], markerA), window(-time.Second, time.Hour)
+	target, w := with(f.Targets[0], markerA), f.window(-time.Second, time.Hour)
 	first := schedule(t, f, target, w)
 	second := schedule(t, f, target, w)
 	if !sameIDs(first.ID, second.ID) {
@@ -179,7 +182,7 @@ func sameIDs(a, b string) bool {
 }
 
 func downtimeChange(t *testing.T, f DowntimerFixture) {
-	target, w := with(f.Targets[0], markerA), window(-time.Second, time.Hour)
+	target, w := with(f.Targets[0], markerA), f.window(-time.Second, time.Hour)
 	schedule(t, f, target, w)
 	for _, length := range []time.Duration{3 * time.Hour, 30 * time.Minute} {
 		w.End = w.Start.Add(length)
@@ -192,7 +195,7 @@ func downtimeChange(t *testing.T, f DowntimerFixture) {
 
 func downtimeFuture(t *testing.T, f DowntimerFixture) {
 	target := with(f.Targets[0], markerA)
-	schedule(t, f, target, window(2*time.Hour, time.Hour))
+	schedule(t, f, target, f.window(2*time.Hour, time.Hour))
 	wantDowntime(t, f, target, true, false)
 }
 
@@ -216,9 +219,9 @@ func downtimeBadWindows(t *testing.T, f DowntimerFixture) {
 
 func downtimeMarkers(t *testing.T, f DowntimerFixture) {
 	a, b := with(f.Targets[0], markerA), with(f.Targets[0], markerB)
-	schedule(t, f, b, window(-time.Second, time.Hour))
+	schedule(t, f, b, f.window(-time.Second, time.Hour))
 	wantDowntime(t, f, a, false, false)
-	schedule(t, f, a, window(-time.Second, 2*time.Hour))
+	schedule(t, f, a, f.window(-time.Second, 2*time.Hour))
 	if err := f.Downtimer.EndDowntime(bounded(t, f.Timeout), a); err != nil {
 		t.Fatalf("EndDowntime: %v", err)
 	}
@@ -228,9 +231,9 @@ func downtimeMarkers(t *testing.T, f DowntimerFixture) {
 
 func downtimeHosts(t *testing.T, f DowntimerFixture) {
 	a, b := with(f.Targets[0], markerA), with(f.Targets[1], markerA)
-	schedule(t, f, a, window(-time.Second, time.Hour))
+	schedule(t, f, a, f.window(-time.Second, time.Hour))
 	wantDowntime(t, f, b, false, false)
-	schedule(t, f, b, window(-time.Second, time.Hour))
+	schedule(t, f, b, f.window(-time.Second, time.Hour))
 	if err := f.Downtimer.EndDowntime(bounded(t, f.Timeout), a); err != nil {
 		t.Fatalf("EndDowntime: %v", err)
 	}
@@ -245,7 +248,7 @@ func downtimeForeign(t *testing.T, f DowntimerFixture) {
 	target := with(f.Targets[0], markerA)
 	there := f.Foreign(t, f.Targets[0])
 	wantDowntime(t, f, target, false, false)
-	schedule(t, f, target, window(-time.Second, time.Hour))
+	schedule(t, f, target, f.window(-time.Second, time.Hour))
 	if err := f.Downtimer.EndDowntime(bounded(t, f.Timeout), target); err != nil {
 		t.Fatalf("EndDowntime: %v", err)
 	}
@@ -257,7 +260,7 @@ func downtimeForeign(t *testing.T, f DowntimerFixture) {
 func downtimeComment(t *testing.T, f DowntimerFixture) {
 	target := with(f.Targets[0], markerA)
 	comment := "patches \"R'n'D\"; <b>|&\\ $(id) %41\n[1] DEL_ALL ü\x00\x1b[31m katprep-contract-12"
-	if _, err := f.Downtimer.Schedule(bounded(t, f.Timeout), target, window(-time.Second, time.Hour), comment); err != nil {
+	if _, err := f.Downtimer.Schedule(bounded(t, f.Timeout), target, f.window(-time.Second, time.Hour), comment); err != nil {
 		t.Fatalf("Schedule: %v", err)
 	}
 	wantDowntime(t, f, target, true, true)
@@ -269,7 +272,7 @@ func downtimeUnknown(t *testing.T, f DowntimerFixture) {
 		t.Skip("the system does not know its hosts")
 	}
 	target := with(f.Unknown, markerA)
-	if _, err := f.Downtimer.Schedule(bounded(t, f.Timeout), target, window(-time.Second, time.Hour), "contract"); katprep.KindOf(err) != katprep.NotFound {
+	if _, err := f.Downtimer.Schedule(bounded(t, f.Timeout), target, f.window(-time.Second, time.Hour), "contract"); katprep.KindOf(err) != katprep.NotFound {
 		t.Errorf("Schedule of an unknown host: error %v, want one of kind NotFound", err)
 	}
 	_, _, found, err := f.Downtimer.FindDowntime(bounded(t, f.Timeout), target)
@@ -282,7 +285,7 @@ func downtimeCancelled(t *testing.T, f DowntimerFixture) {
 	ctx, cancel := context.WithCancel(bounded(t, f.Timeout))
 	cancel()
 	target := with(f.Targets[0], markerA)
-	if _, err := f.Downtimer.Schedule(ctx, target, window(-time.Second, time.Hour), "contract"); err == nil {
+	if _, err := f.Downtimer.Schedule(ctx, target, f.window(-time.Second, time.Hour), "contract"); err == nil {
 		t.Error("Schedule with an ended context: no error")
 	}
 	if _, _, _, err := f.Downtimer.FindDowntime(ctx, target); err == nil {
@@ -296,7 +299,7 @@ func downtimeBulk(t *testing.T, f DowntimerFixture) {
 		t.Skip("the backend offers no bulk requests")
 	}
 	ts := []act.Target{with(f.Targets[0], markerA), with(f.Unknown, markerA), with(f.Targets[1], markerA)}
-	results := bulk.ScheduleAll(bounded(t, f.Timeout), ts, window(-time.Second, time.Hour), "contract")
+	results := bulk.ScheduleAll(bounded(t, f.Timeout), ts, f.window(-time.Second, time.Hour), "contract")
 	if len(results) != len(ts) {
 		t.Fatalf("ScheduleAll: %d results for %d hosts", len(results), len(ts))
 	}

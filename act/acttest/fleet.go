@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -51,13 +52,15 @@ func (f Fleet) Patch(ctx context.Context, ts []act.Target, r act.PatchRequest, s
 	if err == nil {
 		sent(j.public())
 	}
+	var all sync.WaitGroup
 	for i, t := range ts {
 		if err != nil {
 			results[i].Err = err
 			continue
 		}
-		results[i].Ref, results[i].Err = f.AwaitPatch(ctx, t, j.public())
+		all.Go(func() { results[i].Ref, results[i].Err = f.AwaitPatch(ctx, t, act.Job{ID: j.id}) })
 	}
+	all.Wait()
 	return results
 }
 

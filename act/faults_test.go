@@ -1,0 +1,692 @@
+package act_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/act"
+	"github.com/stdevel/katprep/act/acttest"
+)
+
+var errNoSpace = katprep.Errorf(katprep.Internal, "not enough free space on datastore1")
+
+// failFor makes calls with the operation fail for a host. after says that
+// they have their effect all the same.
+func failFor(op, host string, after bool, err error) func(acttest.Call, bool) error {
+	return func(c acttest.Call, isAfter bool) error {
+		if c.Op == op && (host == "" || c.Host == host) && isAfter == after {
+			return err
+		}
+		return nil
+	}
+}
+
+func run(t *testing.T, e *act.Engine, stages ...katprep.Stage) act.Summary {
+	t.Helper()
+	s, err := e.Run(t.Context(), stages...)
+	if err != nil {
+		t.Fatalf("Run(%v): %v", stages, err)
+	}
+	return s
+}
+
+func resultOf(t *testing.T, s act.Summary, host string) act.HostResult {
+	t.Helper()
+	for _, r := range s.Hosts {
+		if r.Name == host {
+			return r
+		}
+	}
+	t.Fatalf("no result for %s in %+v", host, s)
+	return act.HostResult{}
+}
+
+func did(w *acttest.World, op, host string) int {
+	n := 0
+	for c, times := range w.Effects() {
+		if c.Op == op && c.Host == host {
+			n += times
+		}
+	}
+	return n
+}
+
+const (
+	web0 = "web0000.example.com"
+	web1 = "web0001.example.com"
+	web2 = "web0002.example.com"
+)
+
+func TestFailedStepStopsItsHostOnly(t *testing.T) {
+	for _, test := range []struct {
+		name, op string
+		err      error
+		step     string // that fails
+		never    string // what must not be done then
+	}{
+		{"no space for the VM snapshot", "snapshot", errNoSpace, "vm-snapshot", "patch"},
+		{"downtime refused", "schedule", katprep.Errorf(katprep.Denied, "not allowed"), "downtime", "patch"},
+		{"task stuck in paused", "await", katprep.Errorf(katprep.Conflict, "the task is paused and waits for a person"), "patch", "reboot"},
+		{"reboot not possible", "reboot", katprep.Errorf(katprep.Denied, "not allowed"), "reboot", "remove"},
+		{"hook cannot be started", "script", katprep.Errorf(katprep.Unreachable, "no route to host"), "hook.prepare.pre.drain", "snapshot"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := plan(t, hosts(4), settings())
+			w := world(p)
+			w.Fault = failFor(test.op, web1, false, test.err)
+			s := run(t, engine(p, w, &acttest.Journal{}), allStages...)
+			r := resultOf(t, s, web1)
+			if r.State != act.HostFailed || r.Step != test.step || !strings.Contains(r.Reason, test.err.Error()) || s.Failures() != 1 {
+				t.Errorf("%d failures, host %+v; want it failed at %s with the cause", s.Failures(), r, test.step)
+			}
+			if did(w, test.never, web1) > 0 {
+				t.Errorf("%s was done after %s failed", test.never, test.step)
+			}
+			for _, other := range []string{web0, web2} {
+				if r := resultOf(t, s, other); r.State != act.HostCleaned {
+					t.Errorf("host %s: %+v", other, r)
+				}
+			}
+		})
+	}
+}
+
+func TestFailedRunGoesOn(t *testing.T) {
+	for _, op := range []string{"snapshot", "schedule", "await", "reboot", "script", "remove", "end-downtime", "find", "send"} {
+		t.Run(op, func(t *testing.T) {
+			p := plan(t, hosts(4), settings())
+			w, j := world(p), &acttest.Journal{}
+			w.Fault = failFor(op, "", false, errors.New("connection refused"))
+			if s := run(t, engine(p, w, j), allStages...); s.Failures() == 0 {
+				t.Errorf("nothing failed: %+v", s)
+			}
+			w.Fault = nil
+			e := engine(p, w, j)
+			e.Options.RetryUnknown = true // a reboot that was asked for in vain
+			if s := run(t, e, allStages...); s.Failures() != 0 {
+				t.Errorf("afterwards: %+v", s)
+			}
+			for _, r := range w.Remainders() {
+				if r.Downtimes+r.Snapshots+r.Pending != 0 || r.Boots > 1 {
+					t.Errorf("%+v", r)
+				}
+			}
+			for c, n := range w.Effects() {
+				if n > 1 && c.Op != "script" && !(op == "await" && c.Op == "patch") {
+					t.Errorf("%+v happened %d times", c, n)
+				}
+			}
+		})
+	}
+}
+
+// An answer that is lost after the action was done is not a second action.
+func TestLostAnswers(t *testing.T) {
+	for _, op := range []string{"schedule", "snapshot", "send", "script", "reboot", "end-downtime", "remove"} {
+		t.Run(op, func(t *testing.T) {
+			p := plan(t, hosts(6), settings())
+			w, j := world(p), &acttest.Journal{}
+			w.Fault = failFor(op, "", true, katprep.Errorf(katprep.Unreachable, "connection reset by peer"))
+			run(t, engine(p, w, j), allStages...)
+			w.Fault = nil
+			if s := run(t, engine(p, w, j), allStages...); s.Failures() != 0 {
+				t.Errorf("afterwards: %+v", s)
+			}
+			wantClean(t, p, w)
+		})
+	}
+}
+
+// A deafMonitor accepts downtimes and never applies them.
+type deafMonitor struct{ acttest.Monitor }
+
+func (deafMonitor) Schedule(context.Context, act.Target, katprep.Window, string) (act.Ref, error) {
+	return act.Ref{ID: "accepted"}, nil
+}
+
+func TestDowntimeThatNeverTookEffect(t *testing.T) {
+	p := plan(t, hosts(2), settings())
+	w, j := world(p), &acttest.Journal{}
+	e := engine(p, w, j)
+	systems := maps.Clone(e.Systems.(acttest.Systems))
+	systems["monitor"] = deafMonitor{acttest.Monitor{World: w}}
+	e.Systems = systems
+	s := run(t, e, katprep.StagePrepare, katprep.StageExecute)
+	if s.Failures() != 2 || did(w, "patch", web0)+did(w, "patch", web1) != 0 {
+		t.Errorf("patched without a downtime in effect: %+v", s)
+	}
+	if r := s.Hosts[0]; r.Step != "ready" || !strings.Contains(r.Reason, "no downtime") {
+		t.Errorf("%+v: want the reason", r)
+	}
+	// The monitor was repaired: prepare makes the downtime, and it goes on.
+	if s := run(t, engine(p, w, j), allStages...); s.Failures() != 0 {
+		t.Errorf("afterwards: %+v", s)
+	}
+	wantClean(t, p, w)
+}
+
+func TestJobThatTargetsFewerHosts(t *testing.T) {
+	p := plan(t, hosts(6), settings())
+	w, j := world(p), &acttest.Journal{}
+	w.Unreached = func(host string) bool { return host == web2 }
+	s := run(t, engine(p, w, j), allStages...)
+	r := resultOf(t, s, web2)
+	if s.Failures() != 1 || r.State != act.HostFailed || r.Step != "patch" || !strings.Contains(r.Reason, "does not target this host") {
+		t.Errorf("%+v", r)
+	}
+	if did(w, "reboot", web2) != 0 || did(w, "remove", web2) != 0 {
+		t.Error("a host that was not patched was rebooted or cleaned up")
+	}
+	w.Unreached = nil
+	if s := run(t, engine(p, w, j), allStages...); s.Failures() != 0 || did(w, "patch", web2) != 1 {
+		t.Errorf("afterwards: %+v", s)
+	}
+}
+
+func TestHostThatDoesNotComeBack(t *testing.T) {
+	p := plan(t, hosts(4), settings())
+	w, j := world(p), &acttest.Journal{}
+	w.Fault = failFor("reboot", web1, true, katprep.Errorf(katprep.Unreachable, "not back within 30m"))
+	s := run(t, engine(p, w, j), allStages...)
+	if r := resultOf(t, s, web1); r.State != act.HostUnknown || r.Step != "reboot" || did(w, "end-downtime", web1) != 0 {
+		t.Errorf("%+v: want it unknown, and its downtime kept", r)
+	}
+	w.Fault = nil
+	if s := run(t, engine(p, w, j), allStages...); s.Failures() != 0 || did(w, "reboot", web1) != 1 {
+		t.Errorf("rebooted %d times, %+v", did(w, "reboot", web1), s)
+	}
+}
+
+func TestOrderIsEnforced(t *testing.T) {
+	p := plan(t, hosts(2), settings())
+	w, j := world(p), &acttest.Journal{}
+	e := engine(p, w, j)
+	for _, stage := range []katprep.Stage{katprep.StageExecute, katprep.StageVerify, katprep.StageRevert} {
+		if s := run(t, e, stage); s.Failures() != 2 || len(w.Effects()) != 0 {
+			t.Errorf("%s without prepare: %+v", stage, s)
+		}
+	}
+	run(t, e, katprep.StagePrepare)
+	run(t, e, katprep.StageExecute)
+	if s := run(t, e, katprep.StageCleanup); s.Failures() != 2 || did(w, "remove", web0) != 0 {
+		t.Errorf("cleaned up without verification: %+v", s)
+	}
+	e.Options.Unverified = true
+	if s := run(t, e, katprep.StageCleanup); s.Failures() != 0 || did(w, "remove", web0) != 1 {
+		t.Errorf("told to clean up: %+v", s)
+	}
+	before := len(w.Order())
+	run(t, e, katprep.StageExecute)
+	if len(w.Order()) != before {
+		t.Error("something was done after the clean-up")
+	}
+}
+
+func TestUnpreparedHostsAreCleanedUp(t *testing.T) {
+	p := plan(t, hosts(2), settings())
+	w, j := world(p), &acttest.Journal{}
+	w.Fault = failFor("snapshot", "", false, errNoSpace)
+	run(t, engine(p, w, j), katprep.StagePrepare)
+	w.Fault = nil
+	if s := run(t, engine(p, w, j), katprep.StageCleanup); s.Failures() != 0 && did(w, "remove", web0) != 0 {
+		t.Errorf("%+v", s)
+	}
+	for _, r := range w.Remainders() {
+		if r.Downtimes != 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+	if did(w, "script", web0) != 2 {
+		t.Error("the hook of prepare was not undone")
+	}
+}
+
+func TestNothingMadeIsNoRemoval(t *testing.T) {
+	p := plan(t, hosts(1), settings())
+	w, j := world(p), &acttest.Journal{}
+	run(t, engine(p, w, j), katprep.StageCleanup)
+	for _, e := range j.All() {
+		if e.Host != "" && e.Event != katprep.EventSkipped {
+			t.Errorf("%+v: nothing was made, so nothing was removed", e)
+		}
+	}
+}
+
+func TestOnFailure(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		policy   katprep.OnFailure
+		max      int
+		fail     []string
+		patched  int
+		reverted int
+		stopped  string
+	}{
+		{"stop", katprep.FailStop, 0, []string{web1}, 1, 0, "host web0001.example.com failed"},
+		{"continue", katprep.FailContinue, 0, []string{web1}, 5, 0, ""},
+		{"max_failures", katprep.FailContinue, 2, []string{web1, web2}, 1, 0, "the limit is reached"},
+		{"revert", katprep.FailRevert, 0, []string{web1}, 5, 1, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			set := settings()
+			set.OnFailure, set.MaxFailures, set.Concurrency = test.policy, test.max, 1
+			p := plan(t, hosts(6), set)
+			w, j := world(p), &acttest.Journal{}
+			w.Fault = func(c acttest.Call, after bool) error {
+				if c.Op == "await" && slices.Contains(test.fail, c.Host) && !after {
+					return katprep.Errorf(katprep.Internal, "dnf: no space left on device")
+				}
+				return nil
+			}
+			run(t, engine(p, w, j), katprep.StagePrepare)
+			s := run(t, engine(p, w, j), katprep.StageExecute)
+			patched, reverted := 0, 0
+			for _, h := range p.Hosts {
+				patched += did(w, "patch", h.Name)
+				reverted += did(w, "revert", h.Name)
+			}
+			if patched-len(test.fail) != test.patched || reverted != test.reverted || !strings.Contains(s.Stopped, test.stopped) || (test.stopped == "") != (s.Stopped == "") {
+				t.Errorf("%d patched, %d reverted, stopped %q; want %d, %d, %q", patched-len(test.fail), reverted, s.Stopped, test.patched, test.reverted, test.stopped)
+			}
+			if test.reverted > 0 {
+				if r := resultOf(t, s, web1); r.State != act.HostReverted {
+					t.Errorf("%+v", r)
+				}
+				if s := run(t, engine(p, w, j), katprep.StageExecute); did(w, "patch", web1) != 1 {
+					t.Errorf("a reverted host was patched again: %+v", s)
+				}
+			}
+		})
+	}
+}
+
+func TestRevertByHand(t *testing.T) {
+	p := plan(t, hosts(2), settings())
+	w, j := world(p), &acttest.Journal{}
+	run(t, engine(p, w, j), katprep.StagePrepare, katprep.StageExecute)
+	e := engine(p, w, j)
+	e.Options.Select = func(h *katprep.HostPlan) bool { return h.Name == web0 }
+	if s := run(t, e, katprep.StageRevert); len(s.Hosts) != 1 || s.Hosts[0].State != act.HostReverted {
+		t.Errorf("%+v", s)
+	}
+	for _, r := range w.Remainders() {
+		if want := map[string]int{web0: 2, web1: 0}[r.Host]; r.Pending != want {
+			t.Errorf("%s: %d pending, want %d", r.Host, r.Pending, want)
+		}
+	}
+	if s := run(t, e, katprep.StageCleanup); s.Failures() != 0 {
+		t.Errorf("a reverted host is cleaned up without verification: %+v", s)
+	}
+}
+
+func TestGates(t *testing.T) {
+	set := settings()
+	gated := func(g katprep.Gate) katprep.Plan {
+		set.Waves = []act.WaveRule{{Wave: katprep.Wave{Name: "canary", Gate: g}, Hosts: []string{"web0000*"}}}
+		return plan(t, hosts(3), set)
+	}
+	t.Run("pause", func(t *testing.T) {
+		p := gated(katprep.GatePause)
+		w, j := world(p), &acttest.Journal{}
+		s := run(t, engine(p, w, j), allStages...)
+		if s.Paused != "canary" || did(w, "patch", web1) != 0 || did(w, "patch", web0) != 1 || s.Failures() != 0 {
+			t.Errorf("%+v", s)
+		}
+		if s := run(t, engine(p, w, j), allStages...); s.Paused != "" || s.Failures() != 0 {
+			t.Errorf("taken up again: %+v", s)
+		}
+		wantClean(t, p, w)
+	})
+	t.Run("confirm", func(t *testing.T) {
+		p := gated(katprep.GateConfirm)
+		for _, answer := range []bool{true, false} {
+			w, j := world(p), &acttest.Journal{}
+			e := engine(p, w, j)
+			e.Options.Confirm = func(_ context.Context, done katprep.Wave, s act.Summary) (bool, error) {
+				if done.Name != "canary" || len(s.Hosts) != 1 {
+					t.Errorf("asked about %+v, %+v", done, s)
+				}
+				return answer, nil
+			}
+			s := run(t, e, allStages...)
+			if got := did(w, "patch", web1) == 1; got != answer || (s.Stopped == "") != answer {
+				t.Errorf("answer %v: the next wave was patched: %v, stopped %q", answer, got, s.Stopped)
+			}
+		}
+	})
+	t.Run("nobody to confirm", func(t *testing.T) {
+		p := gated(katprep.GateConfirm)
+		w, j := world(p), &acttest.Journal{}
+		if s := run(t, engine(p, w, j), allStages...); s.Paused != "canary" || did(w, "patch", web1) != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+	t.Run("health", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := gated(katprep.GateHealth)
+			w, j := world(p), &acttest.Journal{}
+			w.SetHealth(web0, act.CheckOK, act.CheckState{Name: "old", Status: act.CheckCritical})
+			run(t, engine(p, w, j), katprep.StagePrepare)
+			w.SetHealth(web0, act.CheckOK, act.CheckState{Name: "old", Status: act.CheckCritical}, act.CheckState{Name: "http", Status: act.CheckCritical})
+			s := run(t, engine(p, w, j), katprep.StageExecute)
+			if did(w, "patch", web1) != 0 || !strings.Contains(s.Stopped, "not healthy") {
+				t.Errorf("the second wave began after an unhealthy first one: %+v", s)
+			}
+			if r := resultOf(t, s, web0); r.Step != "check.services" || !strings.Contains(r.Reason, "http is critical") || strings.Contains(r.Reason, "old") {
+				t.Errorf("%+v: want the new problem and no old one", r)
+			}
+			w.SetHealth(web0, act.CheckOK, act.CheckState{Name: "old", Status: act.CheckCritical}, act.CheckState{Name: "http", Status: act.CheckOK})
+			if s := run(t, engine(p, w, j), allStages[1:]...); s.Failures() != 0 {
+				t.Errorf("healthy again: %+v", s)
+			}
+			wantClean(t, p, w)
+		})
+	})
+}
+
+func TestServicesMayTakeTheirTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan(t, hosts(1), settings())
+		w, j := world(p), &acttest.Journal{}
+		run(t, engine(p, w, j), katprep.StagePrepare, katprep.StageExecute)
+		w.SetHealth(web0, act.CheckOK, act.CheckState{Name: "http", Status: act.CheckPending})
+		go func() {
+			time.Sleep(40 * time.Second)
+			w.SetHealth(web0, act.CheckOK, act.CheckState{Name: "http", Status: act.CheckOK})
+		}()
+		if s := run(t, engine(p, w, j), katprep.StageVerify); s.Failures() != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := settings()
+		set.Concurrency = 1
+		now := time.Now()
+		set.Window = katprep.Window{Start: now.Add(time.Hour), End: now.Add(time.Hour + 30*time.Second)}
+		p := plan(t, hosts(6), set)
+		w, j := world(p), &acttest.Journal{}
+		w.Latency = func(c acttest.Call) time.Duration { return time.Second }
+		if s := run(t, engine(p, w, j), katprep.StagePrepare, katprep.StageExecute); did(w, "patch", web0) != 0 || s.Failures() != 6 {
+			t.Fatalf("executed before the window: %+v", s)
+		}
+		time.Sleep(time.Until(set.Window.Start))
+		s := run(t, engine(p, w, j), katprep.StageExecute)
+		patched := 0
+		for _, h := range p.Hosts {
+			patched += did(w, "patch", h.Name)
+		}
+		if patched == 0 || patched == 6 {
+			t.Errorf("%d hosts were patched, want some", patched)
+		}
+		for _, e := range j.All() {
+			if e.Event == katprep.EventIntent && e.Stage == katprep.StageExecute && !strings.HasPrefix(e.Step, "undo") && !e.At.Before(set.Window.End) {
+				t.Errorf("%s of %s began at %v, after the window", e.Step, e.Host, e.At)
+			}
+		}
+		if !strings.Contains(s.Hosts[5].Reason, "the maintenance window ended") || !s.Hosts[5].Bad() {
+			t.Errorf("%+v: want the reason", s.Hosts[5])
+		}
+	})
+}
+
+func TestClockThatJumps(t *testing.T) {
+	set := settings()
+	now := time.Now()
+	set.Window = katprep.Window{Start: now.Add(-time.Hour), End: now.Add(time.Hour)}
+	set.Concurrency = 1
+	p := plan(t, hosts(4), set)
+	for _, jump := range []time.Duration{-48 * time.Hour, 48 * time.Hour} {
+		w, j := world(p), &acttest.Journal{}
+		e := engine(p, w, j)
+		run(t, e, katprep.StagePrepare)
+		e.Options.Now = func() time.Time {
+			if did(w, "patch", web0) > 0 {
+				return time.Now().Add(jump)
+			}
+			return time.Now()
+		}
+		run(t, e, katprep.StageExecute)
+		if did(w, "patch", web2) != 0 {
+			t.Errorf("jump %v: patched although the clocks do not agree that it may", jump)
+		}
+		if !slices.ContainsFunc(j.All(), func(e katprep.Entry) bool { return e.Step == "clock" }) {
+			t.Errorf("jump %v: the journal does not tell of it", jump)
+		}
+	}
+}
+
+func TestArchiveGone(t *testing.T) {
+	p := plan(t, hosts(2), settings())
+	w, j := world(p), &acttest.Journal{}
+	e := engine(p, w, j)
+	gone := katprep.Errorf(katprep.NoArchive, "no archive")
+	e.Options.Commit = func(katprep.Stage) error { return gone }
+	s := run(t, e, allStages...)
+	if !errors.Is(s.Uncommitted, gone) || s.Failures() != 0 {
+		t.Errorf("%+v", s)
+	}
+	wantClean(t, p, w)
+}
+
+func TestAnotherPlanIsRefused(t *testing.T) {
+	p := plan(t, hosts(2), settings())
+	w, j := world(p), &acttest.Journal{}
+	run(t, engine(p, w, j), katprep.StagePrepare)
+	p.Hosts = slices.Clone(p.Hosts)
+	p.Hosts[0].Errata = append(slices.Clone(p.Hosts[0].Errata), "RHSA-2026:9999")
+	if _, err := engine(p, w, j).Run(t.Context(), katprep.StageExecute); katprep.KindOf(err) != katprep.Conflict {
+		t.Errorf("error %v, want one of kind Conflict", err)
+	}
+}
+
+func TestHooksAround(t *testing.T) {
+	// The first patch fails: the hook is undone, and done again for the second.
+	p := plan(t, hosts(1), settings())
+	w, j := world(p), &acttest.Journal{}
+	var ran []string
+	w.Script = func(_ string, s act.Script) (act.ScriptOutcome, error) {
+		ran = append(ran, s.Name+" "+s.Env["KATPREP_RESULT"])
+		return act.ScriptOutcome{Output: "fine\n"}, nil
+	}
+	w.Fault = failFor("await", web0, false, katprep.Errorf(katprep.Internal, "dnf failed"))
+	run(t, engine(p, w, j), katprep.StagePrepare, katprep.StageExecute)
+	w.Fault = nil
+	run(t, engine(p, w, j), katprep.StagePrepare, katprep.StageExecute)
+	run(t, engine(p, w, j), katprep.StageExecute)
+	want := []string{
+		"hook.prepare.pre.drain ", "hook.patch.pre.usr-rw ", "undo.patch.pre.usr-rw failed",
+		"hook.patch.pre.usr-rw failed", "undo.patch.pre.usr-rw done",
+	}
+	if !slices.Equal(ran, want) {
+		t.Errorf("ran %q\nwant %q", ran, want)
+	}
+}
+
+func TestHookOutcomes(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		onFailure string
+		outcome   act.ScriptOutcome
+		state     act.HostState
+		patched   int // of 3 hosts, one at a time
+		stopped   bool
+	}{
+		{"fails", "", act.ScriptOutcome{Exit: 1, Output: "cannot drain\n"}, act.HostFailed, 0, false},
+		{"hangs", "", act.ScriptOutcome{Exit: -1, TimedOut: true}, act.HostFailed, 0, false},
+		{"asks to be left out", "", act.ScriptOutcome{Exit: 75, Output: "backup runs\n"}, act.HostDeferred, 0, false},
+		{"fails, host goes on", "continue", act.ScriptOutcome{Exit: 1}, act.HostExecuted, 3, false},
+		{"fails, run ends", "abort-run", act.ScriptOutcome{Exit: 1}, act.HostFailed, 0, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			set := settings()
+			set.Concurrency = 1
+			set.Hooks = []act.HookRule{{Name: "h", Stage: "patch.pre", Where: "host", Text: "x", OnFailure: test.onFailure, Undo: "y"}}
+			p := plan(t, hosts(3), set)
+			w, j := world(p), &acttest.Journal{}
+			w.Script = func(_ string, s act.Script) (act.ScriptOutcome, error) {
+				if strings.HasPrefix(s.Name, "undo") {
+					return act.ScriptOutcome{}, nil
+				}
+				return test.outcome, nil
+			}
+			s := run(t, engine(p, w, j), katprep.StagePrepare)
+			s = run(t, engine(p, w, j), katprep.StageExecute)
+			patched := did(w, "patch", web0) + did(w, "patch", web1) + did(w, "patch", web2)
+			if s.Hosts[0].State != test.state || patched != test.patched || (s.Stopped != "") != test.stopped {
+				t.Errorf("%d patched, stopped %q, %+v", patched, s.Stopped, s.Hosts[0])
+			}
+		})
+	}
+}
+
+// A plainHook cannot be asked what became of a script.
+type plainHook struct{ fleet acttest.Fleet }
+
+func (h plainHook) Run(ctx context.Context, t act.Target, s act.Script) (act.ScriptOutcome, error) {
+	return h.fleet.Run(ctx, t, s)
+}
+
+func TestLostHookNeedsAPerson(t *testing.T) {
+	set := settings()
+	set.Hooks = []act.HookRule{{Name: "h", Stage: "prepare.pre", Where: "controller", Text: "x"}}
+	p := plan(t, hosts(1), set)
+	w := world(p)
+	died := 0
+	j := &acttest.Journal{Die: func(n int) (bool, bool) { died++; return died == 3, died != 3 }}
+	e := engine(p, w, j)
+	systems := maps.Clone(e.Systems.(acttest.Systems))
+	systems["controller"] = plainHook{acttest.Fleet{World: w}}
+	e.Systems = systems
+	if _, err := e.Run(t.Context(), katprep.StagePrepare); !errors.Is(err, acttest.ErrKilled) {
+		t.Fatalf("error %v", err)
+	}
+	j.Revive()
+	s := run(t, e, katprep.StagePrepare)
+	if s.Hosts[0].State != act.HostUnknown || did(w, "script", web0) != 1 {
+		t.Errorf("ran %d times, %+v; want it unknown", did(w, "script", web0), s.Hosts[0])
+	}
+	e.Options.RetryUnknown = true
+	if s := run(t, e, katprep.StagePrepare); s.Failures() != 0 || did(w, "script", web0) != 2 {
+		t.Errorf("told to do it again: %+v", s)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := settings()
+		set.Concurrency = 12
+		set.PerSystem = map[string]int{"hypervisor/datastore1": 2, "monitor": 3}
+		set.Waves = []act.WaveRule{{Wave: katprep.Wave{Name: "narrow", Concurrency: 5}, Percent: 50}}
+		p := plan(t, hosts(40), set)
+		w, j := world(p), &acttest.Journal{}
+		w.Latency = func(acttest.Call) time.Duration { return time.Second }
+		if s := run(t, engine(p, w, j), allStages...); s.Failures() != 0 {
+			t.Fatalf("%+v", s)
+		}
+		for op, want := range map[string]int{"snapshot": 2, "schedule": 3, "script": 12} {
+			if got := w.Peak(op); got > want || got < 2 {
+				t.Errorf("%d calls of %s at once, the limit is %d", got, op, want)
+			}
+		}
+	})
+}
+
+func TestDowntimeThatRanOutIsMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan(t, hosts(2), settings())
+		w, j := world(p), &acttest.Journal{}
+		run(t, engine(p, w, j), katprep.StagePrepare)
+		time.Sleep(9 * time.Hour)
+		if s := run(t, engine(p, w, j), katprep.StageExecute); s.Failures() != 2 || did(w, "patch", web0) != 0 {
+			t.Errorf("patched after the downtime: %+v", s)
+		}
+		if s := run(t, engine(p, w, j), allStages...); s.Failures() != 0 {
+			t.Errorf("%+v", s)
+		}
+		if did(w, "schedule", web0) != 2 || did(w, "snapshot", web0) != 1 {
+			t.Errorf("%d downtimes, %d VM snapshots", did(w, "schedule", web0), did(w, "snapshot", web0))
+		}
+	})
+}
+
+// An interrupt ends the run within seconds even if a system does not answer.
+func TestInterrupt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan(t, hosts(10), settings())
+		w, j := world(p), &acttest.Journal{}
+		hang := make(chan struct{})
+		w.Fault = func(c acttest.Call, after bool) error {
+			if c.Op == "snapshot" && c.Host == web1 && after {
+				<-hang // deaf to the context
+			}
+			return nil
+		}
+		w.Latency = func(acttest.Call) time.Duration { return 10 * time.Second }
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(55*time.Second, cancel)
+		_, err := engine(p, w, j).Run(ctx, allStages...)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		began := time.Now()
+		cancelled := time.Now()
+		for _, e := range j.All() {
+			if e.Event == katprep.EventUnknown && e.At.Before(cancelled) {
+				cancelled = e.At
+			}
+		}
+		if d := began.Sub(cancelled); d > 5*time.Second {
+			t.Errorf("it took %v to end", d)
+		}
+		close(hang)
+		synctest.Wait()
+		w.Fault, w.Latency = nil, nil
+		if s := run(t, engine(p, w, j), allStages...); s.Failures() != 0 {
+			t.Errorf("resumed: %+v", s)
+		}
+		wantClean(t, p, w)
+	})
+}
+
+// 5,000 hosts, a second for each action, 200 at once.
+func TestManyHosts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		set := settings()
+		set.Concurrency, set.Hooks = 200, nil
+		p := plan(t, hosts(5000), set)
+		w, j := world(p), &acttest.Journal{}
+		w.Latency = func(c acttest.Call) time.Duration { return time.Second }
+		w.JobTime = time.Second
+		begin := time.Now()
+		if s := run(t, engine(p, w, j), katprep.StagePrepare, katprep.StageExecute); s.Failures() != 0 {
+			t.Fatalf("%d failures", s.Failures())
+		}
+		calls := 0
+		took := time.Since(begin)
+		// health, downtime, VM snapshot | two looks, job sent, job ends, result read | boot read, reboot
+		for _, h := range p.Hosts {
+			calls += 3 + 2 + 3
+			if reboots(h) {
+				calls += 2
+			}
+		}
+		ideal := time.Duration(calls) * time.Second / 200
+		t.Logf("%v, ideally %v: %.3f", took, ideal, float64(took)/float64(ideal))
+		if float64(took) > 1.1*float64(ideal) {
+			t.Errorf("it took %v, ideally %v", took, ideal)
+		}
+	})
+}
