@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A predicate says whether something is found.
@@ -85,9 +86,10 @@ type token struct {
 func lexSearch(q string) []token {
 	var list []token
 	for i := 0; i < len(q); {
+		r, size := utf8.DecodeRuneInString(q[i:])
 		switch ch := q[i]; {
-		case ch == ' ' || ch == '\t' || ch == '\n':
-			i++
+		case unicode.IsSpace(r):
+			i += size
 		case ch == '"':
 			text, n := lexQuoted(q[i:])
 			list = append(list, token{text, true})
@@ -104,7 +106,7 @@ func lexSearch(q string) []token {
 			i += n
 		default:
 			n := strings.IndexFunc(q[i:], func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`"(),=!<>~^`, r) })
-			if n < 0 {
+			if n <= 0 {
 				n = len(q) - i
 			}
 			list = append(list, token{q[i : i+n], false})
@@ -224,7 +226,7 @@ func (p *searchParser[T]) comparison() (predicate[T], error) {
 		return nil, err
 	}
 	values := p.values(op.text)
-	if len(values) == 0 {
+	if len(values) == 0 || p.at > len(p.words) {
 		return nil, queryError("Value expected after " + op.text)
 	}
 	return compare(get, op.text, values)
