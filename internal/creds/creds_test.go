@@ -125,6 +125,30 @@ func TestFoundOnlyOnce(t *testing.T) {
 	}
 }
 
+// The passphrase of the file is asked for once, whatever is asked of it.
+func TestPassphraseAskedOnce(t *testing.T) {
+	path := credentialFile(t, "correct horse", map[string]Login{"a": {"u", NewSecret("p")}, "b": {"v", NewSecret("q")}})
+	person := &answers{list: []string{"correct horse"}}
+	f := New(Options{File: path, Prompt: person})
+	if file, err := f.Open(t.Context(), path); err != nil || len(file.Names()) != 2 {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b"} {
+		if _, origin, err := f.Lookup(t.Context(), Request{Name: name}); err != nil || origin != "credential file" {
+			t.Errorf("look up %s: %s, %v", name, origin, err)
+		}
+		if _, _, err := f.Find(t.Context(), Request{Name: name}); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, _, err := f.Lookup(t.Context(), Request{Name: "nobody"}); katprep.KindOf(err) != katprep.NotFound {
+		t.Errorf("not there: %v", err)
+	}
+	if len(person.asked) != 1 {
+		t.Errorf("asked %q", person.asked)
+	}
+}
+
 func TestNothingFound(t *testing.T) {
 	_, _, err := New(Options{File: "/nonexistent/credentials.age"}).Find(t.Context(), Request{Name: "my-sat.1"})
 	if katprep.KindOf(err) != katprep.NotFound || !strings.Contains(katprep.HintOf(err), "KATPREP_CREDENTIAL_MY_SAT_1_PASSWORD") {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 
 	"filippo.io/age"
@@ -277,23 +276,38 @@ func (f *Finder) fromFile(ctx context.Context, r Request) (Login, error) {
 	if f.o.File == "" {
 		return Login{}, nil
 	}
-	if f.file == nil {
-		if _, err := os.Stat(f.o.File); errors.Is(err, fs.ErrNotExist) {
-			return Login{}, nil
-		}
-		file, err := OpenFile(ctx, f.o.File, f.key(f.o.File))
-		if err != nil {
-			return Login{}, err
-		}
-		f.file = file
+	file, err := f.own(ctx)
+	if katprep.KindOf(err) == katprep.NotFound {
+		return Login{}, nil
 	}
-	l, _ := f.file.Get(r.Name)
+	if err != nil {
+		return Login{}, err
+	}
+	l, _ := file.Get(r.Name)
 	return l, nil
 }
 
-// Open opens a credential file with the keys that the Finder knows of.
+// Open opens a credential file with the keys that the Finder knows of. Its
+// own file is opened once only: a passphrase is not asked for twice.
 func (f *Finder) Open(ctx context.Context, path string) (*File, error) {
-	return OpenFile(ctx, path, f.key(path))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if path != f.o.File {
+		return OpenFile(ctx, path, f.key(path))
+	}
+	return f.own(ctx)
+}
+
+// own opens the configured file once.
+func (f *Finder) own(ctx context.Context) (*File, error) {
+	if f.file != nil {
+		return f.file, nil
+	}
+	file, err := OpenFile(ctx, f.o.File, f.key(f.o.File))
+	if err == nil {
+		f.file = file
+	}
+	return file, err
 }
 
 func (f *Finder) key(path string) Key {

@@ -116,6 +116,8 @@ func (f *Finder) Find(ctx context.Context, r Request) (Login, Origin, error) {
 
 // Lookup is Find without ever asking a person for the credential itself.
 func (f *Finder) Lookup(ctx context.Context, r Request) (Login, Origin, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	quiet := &Finder{o: f.o, keyring: f.keyring, known: map[string]found{}, file: f.file}
 	if f.o.File != "" && f.file == nil && f.o.Prompt != nil {
 		// The file may ask for its passphrase; then it stays open for all.

@@ -240,3 +240,20 @@ func collect(t *testing.T, seq iter.Seq2[katprep.State, error]) (list []katprep.
 	}
 	return list
 }
+
+func BenchmarkFind(b *testing.B) {
+	var hosts []katprep.State
+	var watched, vms []act.Object
+	for i := range 10_000 {
+		ip, mac, id := fmt.Sprintf("10.%d.%d.%d", i>>14, i>>7&127, i&127+1), fmt.Sprintf("52:54:00:%02x:%02x:01", i>>8, i&255), fmt.Sprintf("00000000-0000-4000-8000-%012x", i)
+		hosts = append(hosts, host(fmt.Sprintf("web%05d.example.com", i), katprep.Facts{IP: ip, MAC: mac, UUID: id}))
+		watched = append(watched, act.Object{Name: fmt.Sprintf("web%05d", i), IPs: []string{ip}})
+		vms = append(vms, act.Object{Name: fmt.Sprintf("vm-%d", i), MACs: []string{mac}, UUID: id})
+	}
+	inv := populate.Load(b.Context(), []populate.System{monitor("icinga", watched...), hypervisor("kvm", vms...)})
+	for b.Loop() {
+		if matches, _ := inv.Find(hosts); len(matches) != 20_000 || matches[0].Status != populate.Matched {
+			b.Fatalf("%d matches, first %s", len(matches), tell(matches[0]))
+		}
+	}
+}
