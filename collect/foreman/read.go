@@ -47,10 +47,10 @@ func (j *job) read(ctx context.Context) (collect.Reading, error) {
 // readFacts asks for the host's facts where they are wanted, or where nobody
 // asked for all hosts at once.
 func (j *job) readFacts(ctx context.Context) error {
-	if !j.o.Facts && (!j.filter.few() || j.state.Facts.Hardware != katprep.HardwareUnknown) {
+	if !j.o.Facts && !j.filter.few() {
 		return nil
 	}
-	search := foremanapi.Equal("name", isGuest)
+	search := foremanapi.Any(foremanapi.Equal("name", isGuest), foremanapi.Equal("name", hardwareUUID))
 	if j.o.Facts {
 		search = ""
 	}
@@ -64,6 +64,7 @@ func (j *job) readFacts(ctx context.Context) error {
 	if j.state.Facts.Hardware == katprep.HardwareUnknown {
 		j.state.Facts.Hardware = hardwareOf(&j.host, facts[isGuest])
 	}
+	j.state.Facts.UUID = orElse(j.state.Facts.UUID, facts[hardwareUUID])
 	if j.o.Facts {
 		maps.DeleteFunc(facts, func(name, _ string) bool { return j.o.Secret(name) })
 		j.state.Facts.Extra = facts

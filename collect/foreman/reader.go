@@ -18,14 +18,18 @@ type reader struct {
 	filter filter
 	errata *index
 
-	asked  bool              // whether the following is known
-	params error             // why parameters are not
-	facts  map[string]string // isGuest by host name
+	asked  bool                         // whether the following is known
+	params error                        // why parameters are not
+	facts  map[string]map[string]string // by host name: isGuest, hardwareUUID
 	owners [2]map[int64]string
 }
 
-// isGuest is the fact that tells virtual from physical hosts.
-const isGuest = "virt::is_guest"
+// The facts that are asked of all hosts: what tells virtual from physical
+// ones, and what finds a host's VM.
+const (
+	isGuest      = "virt::is_guest"
+	hardwareUUID = "dmi::system::uuid"
+)
 
 func (c *Collector) newReader(ctx context.Context, sel katprep.Selection) (*reader, error) {
 	f, err := c.resolve(ctx, sel)
@@ -111,13 +115,12 @@ func (r *reader) shared(ctx context.Context, h *foremanapi.Host) error {
 		r.params = r.api.CanSeeParameters(gctx, h.ID.N)
 		return r.onlyFatal(gctx, r.params)
 	})
-	g.Go(func() error {
+	g.Go(func() (err error) {
 		if r.filter.few() || r.o.Facts {
 			return nil // then each host is asked by itself
 		}
-		facts, err := r.api.Facts(gctx, isGuest, 1000)
-		r.facts = facts // without the permission, the hardware stays unknown
-		return r.onlyFatal(gctx, err)
+		r.facts, err = r.api.Facts(gctx, 2000, isGuest, hardwareUUID)
+		return r.onlyFatal(gctx, err) // without the permission, they stay unknown
 	})
 	if err := g.Wait(); err != nil {
 		return err

@@ -13,7 +13,8 @@ import (
 // state is what the list of hosts alone says.
 func (r *reader) state(host katprep.Host, h *foremanapi.Host) katprep.State {
 	s := katprep.State{Host: host, Status: katprep.Collected, Facts: factsOf(h), Aspects: []katprep.Aspect{katprep.AspectFacts}}
-	s.Facts.Hardware = hardwareOf(h, r.facts[string(h.Name)])
+	s.Facts.Hardware = hardwareOf(h, r.facts[string(h.Name)][isGuest])
+	s.Facts.UUID = orElse(s.Facts.UUID, r.facts[string(h.Name)][hardwareUUID])
 	s.Format = formatOf(s.Facts.OS)
 	r.parameters(&s, h)
 	if kernel := string(h.Reported.V.Kernel); kernel != "" {
@@ -159,9 +160,11 @@ func (r *reader) parameters(s *katprep.State, h *foremanapi.Host) {
 		return
 	}
 	know(s, katprep.AspectParameters)
-	byName := map[string]katprep.Parameter{}
-	for _, p := range h.AllParameters.V {
-		byName[string(p.Name)] = r.parameter(p)
+	byName, rank := map[string]katprep.Parameter{}, map[string]int64{}
+	for _, p := range h.AllParameters.V { // the nearest to the host wins
+		if name := string(p.Name); p.Priority.N >= rank[name] {
+			byName[name], rank[name] = r.parameter(p), p.Priority.N
+		}
 	}
 	for _, p := range h.Parameters.V { // the host's own win
 		own := r.parameter(p)

@@ -220,23 +220,35 @@ func (c *Client) CanSeeParameters(ctx context.Context, host int64) error {
 	return err
 }
 
-// Facts returns one fact of all hosts that have it, by host name. The numbers
-// that such a list announces cannot be relied on: it ends with a page that
-// brings nothing new.
-func (c *Client) Facts(ctx context.Context, name string, per int) (map[string]string, error) {
-	facts := map[string]string{}
+// Facts returns facts of all hosts that have them, by host name and fact. The
+// numbers that such a list announces cannot be relied on: it ends with a page
+// that brings nothing new.
+func (c *Client) Facts(ctx context.Context, per int, facts ...string) (map[string]map[string]string, error) {
+	var terms []string
+	for _, f := range facts {
+		terms = append(terms, Equal("name", f))
+	}
+	all, values := map[string]map[string]string{}, 0
 	for n := 1; n <= 10_000; n++ {
-		q := url.Values{"search": {Equal("name", name)}, "page": {strconv.Itoa(n)}, "per_page": {strconv.Itoa(per)}}
+		q := url.Values{"search": {Any(terms...)}, "page": {strconv.Itoa(n)}, "per_page": {strconv.Itoa(per)}}
 		page, err := c.factPage(ctx, callFacts, nil, q)
 		if err != nil {
 			return nil, err
 		}
-		before := len(facts)
-		for host, values := range page {
-			facts[host] = string(values[name])
+		before := values
+		for host, of := range page {
+			if all[host] == nil {
+				all[host] = map[string]string{}
+			}
+			for name, v := range of {
+				if _, known := all[host][name]; !known {
+					values++
+				}
+				all[host][name] = string(v)
+			}
 		}
-		if len(facts) == before {
-			return facts, nil
+		if values == before {
+			return all, nil
 		}
 	}
 	return nil, katprep.Errorf(katprep.Corrupt, "facts of %s: no end", c.base.Host)

@@ -145,12 +145,12 @@ func (c *Client) Server(ctx context.Context) (*Server, error) {
 	if err := c.Login(ctx); err != nil {
 		return nil, err
 	}
-	s := &Server{Foreman: ParseVersion(string(c.status.Version)), Plugins: map[string]string{}}
-	s.Product, s.Version = "Foreman "+oneLine(string(c.status.Version), 40), oneLine(string(c.status.Version), 40)
-	if v := oneLine(string(c.status.Satellite), 40); v != "" {
+	status := c.lastStatus()
+	foreman := oneLine(string(status.Version), 40)
+	s := &Server{Foreman: ParseVersion(foreman), Product: "Foreman " + foreman, Version: foreman, FullVersion: "Foreman " + foreman, Plugins: map[string]string{}}
+	if v := oneLine(string(status.Satellite), 40); v != "" {
 		s.Product, s.Version = "Satellite "+v, v
 	}
-	s.FullVersion = "Foreman " + oneLine(string(c.status.Version), 40)
 	var page Page[plugin]
 	err := c.call(ctx, callPlugins, nil, url.Values{"per_page": {"1000"}}, nil, &page)
 	if err != nil {
@@ -168,6 +168,13 @@ func (c *Client) Server(ctx context.Context) (*Server, error) {
 		s.FullVersion += ", Katello " + oneLine(v, 40)
 	}
 	return s, nil
+}
+
+// lastStatus is what the server said at the last login.
+func (c *Client) lastStatus() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status
 }
 
 // Refused returns the error with which the server refused the login, or nil.
