@@ -23,6 +23,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/config"
 
 	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/internal/archive/mask"
 	"github.com/stdevel/katprep/internal/archive/object"
 	"github.com/stdevel/katprep/internal/archive/pack"
 	"github.com/stdevel/katprep/internal/archive/refs"
@@ -51,6 +52,7 @@ type Options struct {
 	Sign      Signer           // nil: commits and tags are not signed
 	Now       func() time.Time // time.Now if nil
 	LockWait  time.Duration    // how long to wait for another katprep
+	Mask      *mask.Rules      // what is never written; nil: the built-in rules
 }
 
 // A Person is named in a commit.
@@ -178,6 +180,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Mask == nil {
+		o.Mask = &mask.Rules{}
 	}
 	return o
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/archive/canon"
+	"github.com/stdevel/katprep/internal/archive/mask"
 	"github.com/stdevel/katprep/internal/archive/names"
 	"github.com/stdevel/katprep/internal/archive/object"
 )
@@ -71,7 +72,7 @@ func (a *Archive) PutJournal(ctx context.Context, run katprep.RunID, stage katpr
 	m.add(trailerRun, string(run))
 	m.add(trailerStage, string(stage))
 	c, err := a.put(ctx, m, KindJournal, path, func(old []byte) ([]byte, error) {
-		return appendJournal(old, entries)
+		return appendJournal(a.opts.Mask, old, entries)
 	})
 	return c, fail(op, err)
 }
@@ -96,7 +97,7 @@ func outcome(entries []katprep.Entry) string {
 	return s
 }
 
-func appendJournal(old []byte, entries []katprep.Entry) ([]byte, error) {
+func appendJournal(rules *mask.Rules, old []byte, entries []katprep.Entry) ([]byte, error) {
 	archived, err := journalLines(old)
 	if err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func appendJournal(old []byte, entries []katprep.Entry) ([]byte, error) {
 	}
 	out := slices.Clone(old)
 	for _, e := range entries {
-		line, err := canon.EncodeLine(e)
+		line, err := canon.EncodeLine(rules.Entry(e))
 		if err != nil {
 			return nil, katprep.Errorf(katprep.Invalid, "entry %d: %w", e.Seq, err)
 		}
