@@ -37,7 +37,8 @@ type Options struct {
 	Sh     []string // this machine's shell that reads a script on its input; nil: "/bin/sh", "-s"
 }
 
-// Direct is an act.Patcher, act.Rebooter, act.Hook and act.ScriptFinder.
+// Direct is an act.Patcher, act.Rebooter, act.RebootNeeder, act.Hook and
+// act.ScriptFinder.
 type Direct struct{ o Options }
 
 var (
@@ -45,6 +46,7 @@ var (
 	_ act.Rebooter     = (*Direct)(nil)
 	_ act.Hook         = (*Direct)(nil)
 	_ act.ScriptFinder = (*Direct)(nil)
+	_ act.RebootNeeder = (*Direct)(nil)
 )
 
 // New returns an actor on the hosts of the options.

@@ -164,7 +164,8 @@ func testBrokenConnection(t *testing.T, o Options, h *lab.Host) {
 }
 
 func TestDebianHost(t *testing.T) {
-	h := lab.BuildDebRepo(t).NewHost(t, "deb01.example.com")
+	repo := lab.BuildDebRepo(t)
+	h := repo.NewHost(t, "deb01.example.com")
 	o := overSSH(t, h)
 	t.Run("hooks", func(t *testing.T) {
 		acttest.Hook(t, acttest.HookFixture{Hook: New(o), Target: target(h), Scratch: lab.Dir(t)})
@@ -219,6 +220,33 @@ func TestDebianHost(t *testing.T) {
 		r := patch(t, o, h, act.PatchRequest{All: true, Exclude: []string{"demo-t*"}, Marker: "katprep-test-5"})
 		if r.Err != nil || installed(t, h, "demo-tools-1.1-1") {
 			t.Errorf("%v, %v", r.Err, r.Ref.Data)
+		}
+	})
+	t.Run("an upgrade that removes another package", func(t *testing.T) {
+		h.Run("echo '" + repo.Line("bookworm-extra") + "' >/etc/apt/sources.list.d/extra.list")
+		if r := patch(t, o, h, act.PatchRequest{All: true, Marker: "katprep-test-6"}); r.Err != nil || !strings.Contains(r.Ref.Data["remaining"], "demo-tools") {
+			t.Errorf("all: %v, %v", r.Err, r.Ref.Data)
+		}
+		if r := patch(t, o, h, act.PatchRequest{Packages: []string{"demo-tools"}, Marker: "katprep-test-7"}); r.Err == nil || !strings.Contains(r.Err.Error(), "apt-get failed") {
+			t.Errorf("by name: %v, %v", r.Err, r.Ref.Data)
+		}
+		if !installed(t, h, "demo-web-2.0-1") {
+			t.Error("a package was removed")
+		}
+		h.Run("rm /etc/apt/sources.list.d/extra.list; apt-get -qq update")
+	})
+	t.Run("waits for the lock", func(t *testing.T) {
+		h.Run("/usr/bin/python3 -c 'import fcntl,time; f=open(\"/var/lib/dpkg/lock-frontend\",\"a\"); fcntl.lockf(f,fcntl.LOCK_EX); print(1,flush=True); time.sleep(3)' >/run/locked 2>&1 & while [ ! -s /run/locked ]; do sleep 0.05; done")
+		if r := patch(t, o, h, act.PatchRequest{Packages: []string{"demo-tools"}, Marker: "katprep-test-8"}); r.Err != nil || !installed(t, h, "demo-tools-1.1-1") {
+			t.Errorf("%v, %v", r.Err, r.Ref.Data)
+		}
+	})
+	t.Run("full disk", func(t *testing.T) {
+		h.Run("mkdir -p /var/lib/katprep; mount -t tmpfs -o size=4k,nr_inodes=3 tmpfs /var/lib/katprep")
+		r := patch(t, o, h, act.PatchRequest{All: true, Marker: "katprep-test-9"})
+		h.Run("umount -l /var/lib/katprep")
+		if katprep.KindOf(r.Err) != katprep.Denied {
+			t.Errorf("%v", r.Err)
 		}
 	})
 	t.Run("reboot", func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -76,39 +77,55 @@ func (d *Direct) Reboot(ctx context.Context, t act.Target, before katprep.Boot) 
 }
 
 // sendReboot starts the reboot as a job of its own, named after the boot it
-// ends, so that it can run once only.
+// ends. While one runs, no second one is sent; one that ended and left the
+// host running may be tried again.
 func (d *Direct) sendReboot(ctx context.Context, h inventory.Host, t act.Target, boot katprep.Boot) error {
 	sh, err := d.open(ctx, h)
 	if err != nil {
 		return err
 	}
 	defer sh.Close()
-	j := job{marker: rebootMarker(t.Marker, boot), script: rebootScript}
-	s, err := j.query(ctx, sh, true, 0)
-	if err != nil {
-		return katprep.Errorf(katprep.KindOf(err), "reboot %s: %w", h.Name, err)
+	for n := 1; n <= 9; n++ {
+		j := job{marker: rebootMarker(t.Marker, boot, n), script: rebootScript}
+		s, err := j.query(ctx, sh, false, 0)
+		if err == nil && s.state == "none" {
+			s, err = j.query(ctx, sh, true, 0)
+		}
+		switch {
+		case err != nil:
+			return katprep.Errorf(katprep.KindOf(err), "reboot %s: %w", h.Name, err)
+		case s.uid != "0":
+			return katprep.Errorf(katprep.Denied, "reboot %s: the user is not root there", h.Name).WithHint("set sudo: true")
+		case s.state == "running":
+			return nil
+		}
 	}
-	if s.uid != "0" {
-		return katprep.Errorf(katprep.Denied, "reboot %s: the user is not root there", h.Name).WithHint("set sudo: true")
-	}
-	return nil
+	return katprep.Errorf(katprep.Conflict, "reboot %s: it was asked nine times and still runs the old boot", h.Name)
 }
 
-func rebootMarker(m act.Marker, boot katprep.Boot) act.Marker {
+func rebootMarker(m act.Marker, boot katprep.Boot, n int) act.Marker {
 	id := boot.ID
 	if id == "" {
 		id = boot.Time.Format("20060102150405")
 	}
-	if len(m) > 40 {
-		m = m[:40]
-	}
 	if m == "" {
 		m = "katprep-reboot"
 	}
-	if len(id) > 8 {
-		id = id[:8]
+	return m[:min(len(m), 50)] + act.Marker("-boot-"+id[:min(len(id), 14)]+"-"+strconv.Itoa(n))
+}
+
+// RebootNeeded asks the host whether its installed packages need a reboot.
+func (d *Direct) RebootNeeded(ctx context.Context, t act.Target) (katprep.Reboot, error) {
+	h, sh, err := d.reach(ctx, t)
+	if err != nil {
+		return katprep.Reboot{}, err
 	}
-	return m + act.Marker("-boot-"+id)
+	defer sh.Close()
+	s, err := d.state(ctx, sh)
+	if err != nil {
+		return katprep.Reboot{}, katprep.Errorf(katprep.KindOf(err), "ask %s whether it needs a reboot: %w", h.Name, err)
+	}
+	return s.Reboot, nil
 }
 
 // awaitBoot asks again and again until the host shows another boot.

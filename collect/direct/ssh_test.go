@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/collect"
@@ -162,7 +163,7 @@ func testBadRPMDays(t *testing.T, h *lab.Host) {
 	}
 	// None of these is a reason for a gap.
 	for _, c := range []struct{ what, breaks, mends string }{
-		{"locked database", "python3 -c 'import fcntl,time; f=open(\"/var/lib/rpm/.rpm.lock\",\"a\"); fcntl.lockf(f,fcntl.LOCK_EX); print(1,flush=True); time.sleep(30)' >/run/locked 2>&1 & while [ ! -s /run/locked ]; do sleep 0.05; done; echo $! >/run/locker", "kill $(cat /run/locker)"},
+		{"locked database", lockFile("/var/lib/rpm/.rpm.lock"), "kill $(cat /run/locker)"},
 		{"noisy profile", "echo 'echo welcome; echo @@ end' >/tmp/.profile.lab; printf 'echo profile noise\\n' >>/etc/profile; sed -i 's|:/tmp:/bin/sh|:/tmp:/bin/bash|' /etc/passwd", "rm /tmp/.profile.lab"},
 		{"read-only root", "mount -o remount,bind,ro /var; mount -o remount,bind,ro /root", "mount -o remount,bind,rw /var; mount -o remount,bind,rw /root"},
 		{"other locale", "echo 'LANG=de_DE.UTF-8' >>/etc/environment; echo 'export LC_ALL=tr_TR.UTF-8' >>/etc/profile", ""},
@@ -173,6 +174,39 @@ func testBadRPMDays(t *testing.T, h *lab.Host) {
 		if err != nil || r.State.Status != katprep.Collected || len(r.State.Errata) != 5 {
 			t.Errorf("%s: %v, %s, %+v", c.what, err, r.State.Status, r.State.Problems)
 		}
+	}
+}
+
+// lockFile holds a lock until the process in /run/locker is killed.
+func lockFile(file string) string {
+	return "/usr/bin/python3 -c 'import fcntl,time; f=open(\"" + file + "\",\"a\"); fcntl.lockf(f,fcntl.LOCK_EX); print(1,flush=True); time.sleep(60)' >/run/locked 2>&1 & while [ ! -s /run/locked ]; do sleep 0.05; done; echo $! >/run/locker"
+}
+
+// testHanging lets a tool hang, and the host die while it is being read.
+func testHanging(t *testing.T, h *lab.Host) {
+	h.Run("printf '#!/bin/sh\\nsleep 600\\n' >/opt/hang; chmod 755 /opt/hang; mount --bind /opt/hang /usr/bin/rpm")
+	o := overSSH(t, h)
+	o.ToolLimit = time.Second
+	r, err := readSSH(t, o)
+	said, _ := json.Marshal(r.State.Problems)
+	if err != nil || r.State.Knows(katprep.AspectPackages) || !strings.Contains(string(said), "rpm: timed out") {
+		t.Errorf("a tool that hangs: %v, %s", err, said)
+	}
+	go func() {
+		for range 200 {
+			if out := h.Run("pgrep -f /opt/hang || true"); out != "" {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		h.PowerOff()
+	}()
+	r, err = readSSH(t, overSSH(t, h))
+	if err == nil && (r.State.Status != katprep.Incomplete || r.State.Knows(katprep.AspectPackages) || r.State.Knows(katprep.AspectErrata)) {
+		t.Errorf("a host that dies: %s, %v, %+v", r.State.Status, r.State.Aspects, r.State.Problems)
+	}
+	if err != nil && katprep.KindOf(err) != katprep.Unreachable {
+		t.Errorf("a host that dies: %v", err)
 	}
 }
 
@@ -208,7 +242,8 @@ func testBadLogins(t *testing.T, h *lab.Host) {
 			t.Errorf("cancelled: %v", err)
 		}
 	}
-	h.PowerOff()
+	h.Run("sed -i 's|^\\(katprep:.*\\):[^:]*$|\\1:/bin/sh|' /etc/passwd")
+	testHanging(t, h)
 	if _, err := readSSH(t, overSSH(t, h)); katprep.KindOf(err) != katprep.Unreachable {
 		t.Errorf("switched off: %v", err)
 	}
@@ -245,7 +280,8 @@ func TestRealSUSEHost(t *testing.T) {
 }
 
 func TestRealDebianHost(t *testing.T) {
-	h := lab.BuildDebRepo(t).NewHost(t, "deb01.example.com")
+	repo := lab.BuildDebRepo(t)
+	h := repo.NewHost(t, "deb01.example.com")
 	t.Run("contract of the local collector", func(t *testing.T) {
 		o := Options{Root: h.Root, Command: append(h.Enter(), "/bin/sh", "-s")}
 		collecttest.Run(t, collecttest.Case{
@@ -276,6 +312,15 @@ func TestRealDebianHost(t *testing.T) {
 	if j := slices.IndexFunc(r.State.Packages, func(p katprep.Package) bool { return p.Name == "demo-tools" }); j < 0 || !r.State.Packages[j].Held {
 		t.Error("the held package is not said to be held")
 	}
+	h.Run("echo '" + repo.Line("bookworm-extra") + "' >/etc/apt/sources.list.d/extra.list; apt-mark unhold demo-tools; apt-get -qq update")
+	if r, err = readSSH(t, overSSH(t, h)); err != nil || len(r.State.Problems) == 0 || !strings.Contains(r.State.Problems[0].Message, "would remove packages: demo-web") || !r.State.Knows(katprep.AspectUpdates) {
+		t.Errorf("an upgrade that removes a package: %v, %+v", err, r.State.Problems)
+	}
+	h.Run(lockFile("/var/lib/dpkg/lock-frontend"))
+	if r, err = readSSH(t, overSSH(t, h)); err != nil || r.State.Status != katprep.Collected {
+		t.Errorf("while dpkg is locked: %v, %+v", err, r.State.Problems)
+	}
+	h.Run("kill $(cat /run/locker)")
 	h.Run("rm -rf /var/lib/apt/lists; mkdir -p /var/lib/apt/lists/partial")
 	if r, err = readSSH(t, overSSH(t, h)); err != nil || r.State.Knows(katprep.AspectUpdates) || r.State.Status != katprep.Incomplete {
 		t.Errorf("without lists: %v, %s, %v", err, r.State.Status, r.State.Aspects)

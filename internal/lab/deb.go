@@ -18,6 +18,7 @@ import (
 type debPackage struct {
 	suite, name, version, urgency, cves, bug string
 	depends                                  string
+	conflicts                                string
 }
 
 // DebKernel is the kernel of Debian hosts.
@@ -26,16 +27,20 @@ var DebKernel = "6.1.0-20-" + runtime.GOARCH
 // What Debian hosts have (bookworm), and what the other suites offer. demo-ssl
 // was fixed twice, demo-tools for no security reason.
 var debPackages = []debPackage{
-	{"bookworm", "libdemo1", "1.0-1", "medium", "", "", ""},
-	{"bookworm", "demo-web", "2.0-1", "medium", "", "", "libdemo1"},
-	{"bookworm", "demo-ssl", "3.0.11-1~deb12u1", "medium", "", "", ""},
-	{"bookworm", "demo-tools", "1.0-1", "low", "", "", ""},
-	{"bookworm", "linux-image-" + DebKernel, "6.1.85-1", "medium", "", "", ""},
-	{"bookworm-security", "demo-ssl", "3.0.11-1~deb12u2", "high", "CVE-2026-1001, CVE-2026-1002", "1100001", ""},
-	{"bookworm-security", "demo-ssl", "3.0.11-1~deb12u3", "high", "CVE-2026-1033", "1100077", ""},
-	{"bookworm-security", "libdemo1", "1.0-1+deb12u1", "high", "CVE-2026-3001", "1100200", ""},
-	{"bookworm-updates", "demo-tools", "1.1-1", "low", "", "1100300", ""},
+	{"bookworm", "libdemo1", "1.0-1", "medium", "", "", "", ""},
+	{"bookworm", "demo-web", "2.0-1", "medium", "", "", "libdemo1", ""},
+	{"bookworm", "demo-ssl", "3.0.11-1~deb12u1", "medium", "", "", "", ""},
+	{"bookworm", "demo-tools", "1.0-1", "low", "", "", "", ""},
+	{"bookworm", "linux-image-" + DebKernel, "6.1.85-1", "medium", "", "", "", ""},
+	{"bookworm-security", "demo-ssl", "3.0.11-1~deb12u2", "high", "CVE-2026-1001, CVE-2026-1002", "1100001", "", ""},
+	{"bookworm-security", "demo-ssl", "3.0.11-1~deb12u3", "high", "CVE-2026-1033", "1100077", "", ""},
+	{"bookworm-security", "libdemo1", "1.0-1+deb12u1", "high", "CVE-2026-3001", "1100200", "", ""},
+	{"bookworm-updates", "demo-tools", "1.1-1", "low", "", "1100300", "", ""},
+	// Not on offer until a test enables the suite: an upgrade that would remove another package.
+	{"bookworm-extra", "demo-tools", "2.0-1", "low", "", "", "", "demo-web"},
 }
+
+var debSuites = []string{"bookworm", "bookworm-security", "bookworm-updates", "bookworm-extra"}
 
 // DebRepo is a repository of real Debian packages.
 type DebRepo struct{ dir string }
@@ -48,7 +53,7 @@ func BuildDebRepo(t testing.TB) *DebRepo {
 	for _, p := range debPackages {
 		r.build(t, p)
 	}
-	for _, suite := range []string{"bookworm", "bookworm-security", "bookworm-updates"} {
+	for _, suite := range debSuites {
 		r.index(t, suite)
 	}
 	return r
@@ -61,6 +66,9 @@ func (r *DebRepo) build(t testing.TB, p debPackage) {
 		p.name, p.version, runtime.GOARCH, strings.TrimRight(p.name, "0123456789"), p.name)
 	if p.depends != "" {
 		control += "Depends: " + p.depends + "\n"
+	}
+	if p.conflicts != "" {
+		control += "Conflicts: " + p.conflicts + "\n"
 	}
 	write(t, filepath.Join(d, "DEBIAN/control"), control, 0o644)
 	write(t, filepath.Join(d, "opt", p.name, "version"), p.version+"\n", 0o644)
@@ -135,12 +143,17 @@ func (r *DebRepo) NewHost(t testing.TB, name string) *Host {
 		h.write("var/lib/dpkg/status", "")
 		h.write("etc/apt/apt.conf.d/lab", "APT::Sandbox::User \"root\";\nAcquire::Languages \"none\";\nDPkg::Use-Pty \"0\";\n")
 		list := ""
-		for _, s := range []string{"bookworm", "bookworm-security", "bookworm-updates"} {
-			list += "deb [trusted=yes] file:" + r.dir + " " + s + " main\n"
+		for _, s := range debSuites[:3] {
+			list += r.Line(s)
 		}
 		h.write("etc/apt/sources.list", list)
 		h.SetKernel(DebKernel)
 	}
 	return newHost(t, name, "PRETTY_NAME=\"Demo Debian 12\"\nNAME=\"Demo Debian\"\nID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n",
 		prepare, "dpkg -i "+r.dir+"/pool/bookworm/*.deb >/dev/null\napt-get -qq update")
+}
+
+// Line is the line of sources.list for a suite.
+func (r *DebRepo) Line(suite string) string {
+	return "deb [trusted=yes] file:" + r.dir + " " + suite + " main\n"
 }

@@ -105,7 +105,7 @@ esac
 }
 
 debian() {
-section dpkg dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}\n'
+section dpkg $limit dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}\n'
 section apt-get $limit apt-get -s -q -o Debug::NoLocking=true -o APT::Get::Show-User-Simulation-Note=false --ignore-hold dist-upgrade
 section apt-lists apt_lists
 section apt-fetched apt_fetched
@@ -180,11 +180,11 @@ fi
 }
 
 rpm_list() {
-rpm -qa --qf '%{NAME}\t%{EPOCHNUM}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{INSTALLTIME}\t%{SOURCERPM}\t%{VENDOR}\n'
+$limit rpm -qa --qf '%{NAME}\t%{EPOCHNUM}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{INSTALLTIME}\t%{SOURCERPM}\t%{VENDOR}\n'
 }
 
 rpm_kernels() {
-rpm -q --qf '%{NAME}\t%{EPOCHNUM}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{INSTALLTIME}\t[%{PROVIDENAME}=%{PROVIDEVERSION} ]\n' --whatprovides kernel kernel-core kernel-uname-r 2>/dev/null |
+$limit rpm -q --qf '%{NAME}\t%{EPOCHNUM}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{INSTALLTIME}\t[%{PROVIDENAME}=%{PROVIDEVERSION} ]\n' --whatprovides kernel kernel-core kernel-uname-r 2>/dev/null |
 	grep -v '^no package' | sort -u
 :
 }

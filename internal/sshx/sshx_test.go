@@ -48,7 +48,9 @@ func run(t *testing.T, o Options, h Host, command, stdin string) (string, int, e
 }
 
 func TestRun(t *testing.T) {
-	s := lab.StartSSHD(t, lab.SSHDOptions{})
+	banner := filepath.Join(t.TempDir(), "banner")
+	os.WriteFile(banner, []byte("Authorized use only!\n@@ end\n"), 0o644)
+	s := lab.StartSSHD(t, lab.SSHDOptions{Lines: []string{"Banner " + banner}})
 	out, rc, err := run(t, options(t, s), Host{Name: s.Host}, "cat; exit 7", "hello")
 	if err != nil || out != "hello" || rc != 7 {
 		t.Errorf("got %q, %d, %v", out, rc, err)
@@ -133,6 +135,13 @@ func TestLogins(t *testing.T) {
 		if c.says == "" && err != nil || c.says != "" && (katprep.KindOf(err) != katprep.Denied || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+func TestPasswordWanted(t *testing.T) {
+	s := lab.StartSSHD(t, lab.SSHDOptions{Lines: []string{"PubkeyAuthentication no"}})
+	if _, _, err := run(t, options(t, s), Host{Name: s.Host}, "true", ""); katprep.KindOf(err) != katprep.Denied || !strings.Contains(katprep.HintOf(err), "keys only") {
+		t.Errorf("%v (hint %q)", err, katprep.HintOf(err))
 	}
 }
 
