@@ -40,10 +40,23 @@ func hides(r rune) bool {
 
 // Line is Clean on one line: white space of every kind becomes one space.
 func Line(s string) string {
-	if plain(s) && !strings.Contains(s, "  ") {
-		return strings.Trim(s, " ")
+	if tidy(s) {
+		return s
 	}
 	return strings.Join(strings.Fields(Clean(s)), " ")
+}
+
+// tidy reports whether s is a line already: printable ASCII with single
+// spaces inside only.
+func tidy(s string) bool {
+	space := true
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || space && s[i] == ' ' {
+			return false
+		}
+		space = s[i] == ' '
+	}
+	return s == "" || !space
 }
 
 // Paragraphs splits a text at its blank lines; lines keep no outer space.
@@ -51,7 +64,7 @@ func Paragraphs(s string) [][]string {
 	var out [][]string
 	var cur []string
 	for line := range strings.SplitSeq(Clean(s)+"\n\n", "\n") {
-		if line = strings.Join(strings.Fields(line), " "); line != "" {
+		if line = Line(line); line != "" {
 			cur = append(cur, line)
 		} else if cur != nil {
 			out, cur = append(out, cur), nil

@@ -17,20 +17,24 @@ type Data struct {
 	Meta  map[string]string   // the user's own words: of the template, then of the report
 	Host  *katprep.HostChange // nil in a landscape report
 	Notes string              // the user's Markdown
-
-	errata map[string]*katprep.Erratum
 }
 
 func newData(r *katprep.Report, h *katprep.HostChange, o Options) *Data {
-	d := &Data{Report: r, Host: h, Notes: o.Notes, Meta: map[string]string{}, errata: make(map[string]*katprep.Erratum, len(r.Errata))}
+	d := &Data{Report: r, Host: h, Notes: o.Notes, Meta: map[string]string{}}
 	if o.Template != nil {
 		maps.Copy(d.Meta, o.Template.Meta)
 	}
 	maps.Copy(d.Meta, r.Meta)
-	for i := range r.Errata {
-		d.errata[r.Errata[i].ID] = &r.Errata[i]
-	}
 	return d
+}
+
+// erratum finds the details of an advisory, or nil. The report has them sorted.
+func (d *Data) erratum(id string) *katprep.Erratum {
+	i, ok := slices.BinarySearchFunc(d.Report.Errata, id, func(e katprep.Erratum, id string) int { return strings.Compare(e.ID, id) })
+	if !ok {
+		return nil
+	}
+	return &d.Report.Errata[i]
 }
 
 // Heading returns the title, or one made of what the report is about.
@@ -48,7 +52,7 @@ func (d *Data) Heading() string {
 // Erratum returns the details of an advisory; only the ID is set if the
 // archive has none.
 func (d *Data) Erratum(id string) katprep.Erratum {
-	if e, ok := d.errata[id]; ok {
+	if e := d.erratum(id); e != nil {
 		return *e
 	}
 	return katprep.Erratum{ID: id}
@@ -145,7 +149,7 @@ func (d *Data) Advisories() []Advisory {
 	var out []Advisory
 	for _, id := range slices.Sorted(maps.Keys(n)) {
 		e := d.Erratum(id)
-		if _, ok := d.errata[id]; !ok {
+		if d.erratum(id) == nil {
 			c := like[id]
 			e.Title, e.Type, e.Severity, e.Issued, e.CVEs = c.Title, c.Type, c.Severity, c.Issued, c.CVEs
 		}

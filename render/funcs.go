@@ -55,6 +55,8 @@ func funcs(f Format) map[string]any {
 		m["changeOne"] = func(a, b katprep.EVR) htmltemplate.HTML { return changeHTML(one(a), one(b)) }
 		m["changeText"] = func(a, b string) htmltemplate.HTML { return changeHTML(one(katprep.EVR(a)), one(katprep.EVR(b))) }
 		m["paragraphs"] = Paragraphs
+		m["errataRows"] = errataRows
+		m["packageRows"] = packageRows
 		m["notes"] = NotesHTML
 	default:
 		m["change"] = func(a, b []katprep.EVR) string { return orNone(evrs(a)) + " → " + orNone(evrs(b)) }
@@ -180,15 +182,8 @@ func changeMarkdown(before, after []katprep.EVR) mdText {
 
 // changeHTML writes "a → b" with the changed part of both marked.
 func changeHTML(before, after []katprep.EVR) htmltemplate.HTML {
-	a, b := markAll(before, after)
-	if slices.Equal(before, after) {
-		return htmltemplate.HTML(`<span class="ver">` + spansHTML(a, "del") + `</span>`)
-	}
-	return htmltemplate.HTML(`<span class="ver">` + spansHTML(a, "del") + ` <span class="arrow">→</span> ` + spansHTML(b, "ins") + `</span>`)
+	return htmltemplate.HTML(AppendChange(nil, before, after))
 }
-
-// ChangeHTML is the function "change" of HTML templates, for other packages.
-func ChangeHTML(before, after []katprep.EVR) htmltemplate.HTML { return changeHTML(before, after) }
 
 func one(v katprep.EVR) []katprep.EVR {
 	if v == "" {
@@ -209,18 +204,6 @@ func orNone(s string) string {
 		return "∅"
 	}
 	return s
-}
-
-func spansHTML(ss []Span, tag string) string {
-	var b strings.Builder
-	for _, s := range ss {
-		t := htmltemplate.HTMLEscapeString(s.Text)
-		if s.Changed {
-			t = "<" + tag + ">" + t + "</" + tag + ">"
-		}
-		b.WriteString(t)
-	}
-	return b.String()
 }
 
 // spansMarkdown marks the changed part bold where Markdown lets it: the part

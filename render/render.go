@@ -121,7 +121,7 @@ func writeJSON(w io.Writer, d *Data) error {
 	}
 	doc := hostDocument{Title: d.Report.Title, Meta: d.Meta, Before: d.Before, After: d.After, Host: d.Host, Version: d.Version}
 	for _, c := range d.Host.Errata {
-		if er, ok := d.errata[c.ID]; ok {
+		if er := d.erratum(c.ID); er != nil {
 			doc.Errata = append(doc.Errata, *er)
 		}
 	}

@@ -1,11 +1,6 @@
 package render
 
-import (
-	"strings"
-	"unicode"
-
-	"github.com/stdevel/katprep"
-)
+import "github.com/stdevel/katprep"
 
 // A Word is a state as readers see it: never by colour alone, always with a
 // shape and a word. Class is its CSS class.
@@ -118,54 +113,52 @@ type Span struct {
 // Mark splits two versions into what they share and what differs, at the
 // borders of numbers and words.
 func Mark(from, to katprep.EVR) (a, b []Span) {
-	ta, tb := tokens(Line(string(from))), tokens(Line(string(to)))
-	if len(ta) == 0 || len(tb) == 0 {
-		return spans(nil, ta, nil), spans(nil, tb, nil)
+	x, y := Line(string(from)), Line(string(to))
+	if x == "" || y == "" {
+		return spans(x, 0, len(x), false), spans(y, 0, len(y), false)
 	}
 	pre := 0
-	for pre < len(ta) && pre < len(tb) && ta[pre] == tb[pre] {
+	for pre < len(x) && pre < len(y) && x[pre] == y[pre] {
 		pre++
 	}
+	for !border(x, pre) || !border(y, pre) {
+		pre--
+	}
 	post := 0
-	for post < len(ta)-pre && post < len(tb)-pre && ta[len(ta)-1-post] == tb[len(tb)-1-post] {
+	for post < len(x)-pre && post < len(y)-pre && x[len(x)-1-post] == y[len(y)-1-post] {
 		post++
 	}
-	return spans(ta[:pre], ta[pre:len(ta)-post], ta[len(ta)-post:]),
-		spans(tb[:pre], tb[pre:len(tb)-post], tb[len(tb)-post:])
+	for !border(x, len(x)-post) || !border(y, len(y)-post) {
+		post--
+	}
+	return spans(x, pre, len(x)-post, true), spans(y, pre, len(y)-post, true)
 }
 
-func spans(pre, mid, post []string) []Span {
-	var out []Span
-	for i, part := range [][]string{pre, mid, post} {
-		if s := strings.Join(part, ""); s != "" {
-			out = append(out, Span{s, i == 1 && (pre != nil || post != nil)})
+// spans cuts s into the part before i, the part before j, which is marked if
+// wanted, and the rest.
+func spans(s string, i, j int, mark bool) []Span {
+	out := make([]Span, 0, 3)
+	for n, part := range [...]string{s[:i], s[i:j], s[j:]} {
+		if part != "" {
+			out = append(out, Span{part, mark && n == 1})
 		}
 	}
 	return out
 }
 
-// tokens splits a version into runs of digits, runs of letters, and single
-// other characters.
-func tokens(s string) []string {
-	var out []string
-	class := func(r rune) int {
-		switch {
-		case unicode.IsDigit(r):
-			return 1
-		case unicode.IsLetter(r):
-			return 2
-		}
-		return 0
+// border reports whether a number, a word or a sign begins or ends at i.
+func border(s string, i int) bool {
+	return i == 0 || i == len(s) || class(s[i-1]) != class(s[i]) || class(s[i]) == 0
+}
+
+// class tells digits, letters and signs apart. A byte of a longer character
+// counts as a letter, so that none is cut.
+func class(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return 1
+	case alnum(c), c >= 0x80:
+		return 2
 	}
-	last := 0
-	for _, r := range s {
-		c := class(r)
-		if c != 0 && c == last {
-			out[len(out)-1] += string(r)
-		} else {
-			out = append(out, string(r))
-		}
-		last = c
-	}
-	return out
+	return 0
 }

@@ -26,28 +26,7 @@ func (m *markup) lit(s string) *markup {
 // text writes untrusted text in one line, for elements and for attributes in
 // double quotes.
 func (m *markup) text(s string) *markup {
-	s = render.Line(s)
-	last := 0
-	for i := range len(s) {
-		var esc string
-		switch s[i] {
-		case '<':
-			esc = "&lt;"
-		case '>':
-			esc = "&gt;"
-		case '&':
-			esc = "&amp;"
-		case '"':
-			esc = "&#34;"
-		case '\'':
-			esc = "&#39;"
-		default:
-			continue
-		}
-		m.b = append(append(m.b, s[last:i]...), esc...)
-		last = i + 1
-	}
-	m.b = append(m.b, s[last:]...)
+	m.b = render.AppendText(m.b, s)
 	return m
 }
 
@@ -74,7 +53,8 @@ func (m *markup) link(href, class, s string) *markup {
 }
 
 func (m *markup) word(w render.Word) *markup {
-	return m.lit(`<span class="w `).lit(w.Class).lit(`"><b aria-hidden="true">`).lit(w.Shape).lit(`</b>`).text(w.Text).lit(`</span>`)
+	m.b = render.AppendWord(m.b, w)
+	return m
 }
 
 // counts writes how often each ending occurs.
@@ -119,7 +99,8 @@ func (m *markup) number(n int) *markup {
 
 // change writes "a → b" with the changed part marked.
 func (m *markup) change(before, after []katprep.EVR) *markup {
-	return m.lit(string(render.ChangeHTML(before, after)))
+	m.b = render.AppendChange(m.b, before, after)
+	return m
 }
 
 func (m *markup) erratum(id, title string) *markup {
