@@ -74,8 +74,8 @@ type identity struct {
 }
 
 // keysOfHost returns what identifies a host, by key from the most certain.
-func keysOfHost(h katprep.State) []identity {
-	f := h.Facts
+func keysOfHost(h *katprep.State) []identity {
+	f := &h.Facts
 	ids := []string{}
 	if id := uuid(f.UUID); id != "" {
 		ids = append(ids, id, swapped(id))
@@ -91,7 +91,7 @@ func keysOfHost(h katprep.State) []identity {
 
 // match looks for a host. Every key that finds something must agree: what
 // they have in common is the match.
-func (inv *Inventories) match(x index, h katprep.State, k Kind) Match {
+func (inv *Inventories) match(x index, h *katprep.State, k Kind) Match {
 	m := Match{Host: h, Kind: k}
 	var all []Object // that any key found
 	for _, id := range keysOfHost(h) {
@@ -100,11 +100,11 @@ func (inv *Inventories) match(x index, h katprep.State, k Kind) Match {
 			continue
 		}
 		m.By = append(m.By, id.key)
-		all = union(all, found)
 		if len(m.By) == 1 {
-			m.Objects = found
+			m.Objects, all = found, found
 			continue
 		}
+		all = union(all, found)
 		m.Objects = common(m.Objects, found)
 	}
 	if len(m.By) == 0 {
@@ -140,6 +140,10 @@ func (x index) find(key Key, values ...string) []Object {
 	var found []Object
 	for _, v := range values {
 		if v != "" {
+			if len(found) == 0 {
+				found = x[key][v] // not to be changed, and it is not: union copies
+				continue
+			}
 			found = union(found, x[key][v])
 		}
 	}
@@ -197,9 +201,18 @@ func label(s string) string {
 	return first
 }
 
+func without(s, chars string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(chars, r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
 // mac returns 12 hexadecimal digits, or "" for what identifies nothing.
 func mac(s string) string {
-	s = strings.ToLower(strings.NewReplacer(":", "", "-", "", ".", "").Replace(strings.TrimSpace(s)))
+	s = strings.ToLower(without(s, ":-. \t"))
 	if b, err := hex.DecodeString(s); err != nil || len(b) != 6 || b[0]&1 == 1 || s == "000000000000" {
 		return ""
 	}
@@ -227,7 +240,7 @@ func address(s string) (string, Key) {
 // uuid returns 32 hexadecimal digits, or "" for what identifies nothing:
 // some vendors give the same UUID to all their boards.
 func uuid(s string) string {
-	s = strings.ToLower(strings.NewReplacer("-", "", " ", "", "{", "", "}", "").Replace(strings.TrimSpace(s)))
+	s = strings.ToLower(without(s, "-{} \t"))
 	b, err := hex.DecodeString(s)
 	if err != nil || len(b) != 16 || s == "03000200040005000006000700080009" {
 		return ""

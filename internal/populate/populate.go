@@ -75,7 +75,7 @@ const (
 
 // A Match is what was found of one host in the systems of one kind.
 type Match struct {
-	Host    katprep.State
+	Host    *katprep.State // one of those given to Find
 	Kind    Kind
 	Status  Status
 	Objects []Object // the one; or all that fit
@@ -125,17 +125,20 @@ func (inv *Inventories) has(k Kind) bool {
 // are not looked for on hypervisors. Unclaimed are the objects that belong to
 // no host.
 func (inv *Inventories) Find(hosts []katprep.State) (matches []Match, unclaimed []Object) {
-	claims := map[claim][]int{}
+	indexes := map[Kind]index{}
 	for _, k := range Kinds {
-		if !inv.has(k) {
-			continue
+		if inv.has(k) {
+			indexes[k] = inv.index(k)
 		}
-		x := inv.index(k)
-		for _, h := range hosts {
-			if k == Hypervisor && (h.Facts.Hardware == katprep.Physical || h.Facts.Hardware == katprep.Container) {
+	}
+	claims := map[claim][]int{}
+	for i := range hosts {
+		for _, k := range Kinds {
+			x, ok := indexes[k]
+			if hw := hosts[i].Facts.Hardware; !ok || k == Hypervisor && (hw == katprep.Physical || hw == katprep.Container) {
 				continue
 			}
-			m := inv.match(x, h, k)
+			m := inv.match(x, &hosts[i], k)
 			for _, o := range m.Objects {
 				c := claim{o.System, o.Name}
 				claims[c] = append(claims[c], len(matches))
@@ -144,17 +147,7 @@ func (inv *Inventories) Find(hosts []katprep.State) (matches []Match, unclaimed 
 		}
 	}
 	rivals(matches, claims)
-	slices.SortStableFunc(matches, byHost(hosts))
 	return matches, inv.unclaimed(claims)
-}
-
-// byHost orders matches as the hosts are.
-func byHost(hosts []katprep.State) func(a, b Match) int {
-	at := make(map[katprep.HostID]int, len(hosts))
-	for i, h := range hosts {
-		at[h.HostID] = i
-	}
-	return func(a, b Match) int { return at[a.Host.HostID] - at[b.Host.HostID] }
 }
 
 type claim struct {

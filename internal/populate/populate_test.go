@@ -132,7 +132,7 @@ func TestSilentSystem(t *testing.T) {
 	if len(matches) != 2 || matches[0].Status != populate.Unknown || !strings.Contains(matches[0].Why, "two") || matches[1].Status != populate.Matched {
 		t.Errorf("%+v", matches)
 	}
-	if w := inv.Wishes(matches, true)(matches[0].Host); len(w) != 1 || w[0].Name != "katprep_virt" {
+	if w := inv.Wishes(matches, true)(*matches[0].Host); len(w) != 1 || w[0].Name != "katprep_virt" {
 		t.Errorf("wishes: %+v", w)
 	}
 }

@@ -20,14 +20,14 @@ func (inv *Inventories) Wishes(matches []Match, update bool) parameters.Wishes {
 	return func(h katprep.State) []parameters.Wish {
 		var wishes []parameters.Wish
 		for _, m := range byHost[h.HostID] {
-			wishes = append(wishes, inv.wishes(m, h, update)...)
+			wishes = append(wishes, inv.wishes(m, &h, update)...)
 		}
 		return wishes
 	}
 }
 
 // wishes are those of one match.
-func (inv *Inventories) wishes(m Match, h katprep.State, update bool) []parameters.Wish {
+func (inv *Inventories) wishes(m Match, h *katprep.State, update bool) []parameters.Wish {
 	o := m.Objects[0]
 	s := inv.Systems[o.System]
 	mode := parameters.Add
@@ -60,7 +60,7 @@ func (s System) is(v string) bool {
 }
 
 // value is the effective value of a parameter, if somebody decided about it.
-func value(h katprep.State, name string) (string, bool) {
+func value(h *katprep.State, name string) (string, bool) {
 	for _, p := range h.Parameters {
 		if p.Name == name && !parameters.IsUnset(p.Value) {
 			return p.Value, true
