@@ -3,9 +3,14 @@ package foreman_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -383,5 +388,90 @@ func TestRebootNeeded(t *testing.T) {
 		if got.Need != katprep.NeedUnknown && (got.Need == katprep.Needed) != h.NeedsReboot {
 			t.Errorf("%s: %v, really %v", name, got.Need, h.NeedsReboot)
 		}
+	}
+}
+
+// TestOldServerTellsNoHostStatus: then a host's output says how it ended.
+func TestOldServerTellsNoHostStatus(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60, Foreman: "1.20.1", Katello: "3.10.0"})
+	ts, errata := rpmHosts(t, l, 3)
+	l.SetHostFault(ts[1].Host.Name, landscape.HostFault{JobFails: true})
+	results, _ := patch(t, a, ts, act.PatchRequest{Errata: errata[:1]})
+	for i, r := range results {
+		if (r.Err != nil) != (i == 1) {
+			t.Errorf("host %d: %v", i, r.Err)
+		}
+	}
+}
+
+// TestJobForOtherHosts: a server that targets a host nobody asked for. The
+// job is cancelled, and no host counts as patched. (The answers are made up:
+// no server is known to do this.)
+func TestJobForOtherHosts(t *testing.T) {
+	var cancelled atomic.Int64
+	job := `{"id":7,"status":3,"description":"katprep-trouble-j1 errata","targeting":{"hosts":[{"id":1,"name":"web01.example.com"},{"id":2,"name":"db01.example.com"}]}}`
+	answers := map[string]string{
+		"GET /api/status":                    `{"version":"3.12.0"}`,
+		"GET /api/plugins":                   `{"results":[{"name":"katello","version":"4.14.0"},{"name":"foreman_remote_execution","version":"13.0"}]}`,
+		"GET /api/hosts":                     `{"total":1,"subtotal":1,"results":[{"id":1,"name":"web01.example.com"}]}`,
+		"GET /api/remote_execution_features": `[{"id":1,"label":"katello_errata_install","job_template_id":192}]`,
+		"GET /api/job_invocations":           `{"total":0,"subtotal":0,"results":[]}`,
+		"POST /api/job_invocations":          job,
+		"POST /api/job_invocations/7/cancel": `{"cancelled":true}`,
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key := r.Method + " " + r.URL.Path
+		if strings.HasSuffix(key, "cancel") {
+			cancelled.Add(1)
+		}
+		_, _ = io.WriteString(w, answers[key])
+	}))
+	defer srv.Close()
+	a, err := foreman.New(foreman.Options{Name: "satellite", URL: srv.URL, Pause: 1, Poll: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := act.Target{Host: katprep.Host{HostID: katprep.HostID{Source: "satellite", ID: "1"}, Name: "web01.example.com"}}
+	results, jobs := patch(t, a, []act.Target{web}, act.PatchRequest{Errata: []string{"RHSA-2026:0001"}})
+	if err := results[0].Err; katprep.KindOf(err) != katprep.Conflict || !strings.Contains(err.Error(), "db01.example.com") {
+		t.Errorf("error is %v", err)
+	}
+	if cancelled.Load() != 1 || len(jobs) != 0 {
+		t.Errorf("cancelled %d times, jobs %v", cancelled.Load(), jobs)
+	}
+}
+
+// TestScriptedPatches: what Katello's templates cannot do is a script whose
+// words come from the request only in quotes.
+func TestScriptedPatches(t *testing.T) {
+	var got string
+	l, a := serve(t, landscape.Options{Hosts: 60, Command: func(_, command string) (string, int, bool) {
+		got = command
+		return "Complete!\n", 0, true
+	}})
+	ts, errata := rpmHosts(t, l, 1)
+	for name, tc := range map[string]struct {
+		r    act.PatchRequest
+		want []string
+	}{
+		"exclude":  {act.PatchRequest{Errata: errata[:1], Exclude: []string{"kernel*"}}, []string{`--exclude=kernel*'`, `'--advisory=` + errata[0] + `'`}},
+		"security": {act.PatchRequest{All: true, Security: true}, []string{"--security update", "--category security"}},
+		"download": {act.PatchRequest{All: true, Download: true}, []string{"--downloadonly", "--download-only upgrade"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.r.Marker = act.Marker("katprep-scripted-" + name)
+			results, _ := patch(t, a, ts, tc.r)
+			if results[0].Err != nil {
+				t.Fatal(results[0].Err)
+			}
+			for _, w := range tc.want {
+				if !strings.Contains(got, w) {
+					t.Errorf("%q is not in\n%s", w, got)
+				}
+			}
+			if out, err := exec.CommandContext(t.Context(), "sh", "-n", "-c", got).CombinedOutput(); err != nil {
+				t.Errorf("no shell reads it: %v %s", err, out)
+			}
+		})
 	}
 }
