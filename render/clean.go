@@ -64,7 +64,7 @@ func Paragraphs(s string) [][]string {
 	var out [][]string
 	var cur []string
 	for line := range strings.SplitSeq(Clean(s)+"\n\n", "\n") {
-		if line = Line(line); line != "" {
+		if line = Line(strings.TrimSpace(line)); line != "" {
 			cur = append(cur, line)
 		} else if cur != nil {
 			out, cur = append(out, cur), nil

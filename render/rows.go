@@ -150,7 +150,7 @@ func packageRows(list []katprep.PackageChange) template.HTML {
 
 // Advice returns what the advisories of the host say as HTML, each folded away.
 func (d *Data) Advice() template.HTML {
-	var b []byte
+	b := make([]byte, 0, 1024*len(d.Host.Errata))
 	for i := range d.Host.Errata {
 		e := d.erratum(d.Host.Errata[i].ID)
 		if e == nil || e.Summary+e.Description+e.Solution == "" {
