@@ -15,34 +15,28 @@ import (
 	"github.com/stdevel/katprep/act"
 	"github.com/stdevel/katprep/act/acttest"
 	"github.com/stdevel/katprep/internal/lab"
+	"github.com/stdevel/katprep/internal/peers"
 	"github.com/stdevel/katprep/internal/sshx"
 	"github.com/stdevel/katprep/internal/vm"
 )
 
 const hostile = `db'; Remove-VM * -Force; "$(calc)" ü`
 
-// start returns a client that speaks to the stub through a real sshd, and the
-// stub's state.
-func start(t *testing.T) (*Client, string) {
+// start returns a client that speaks to the stub through a real sshd.
+func start(t *testing.T) (*Client, *world) {
 	t.Helper()
+	peers.Need(t, "bash")
 	dir := lab.Dir(t)
-	file := filepath.Join(dir, "state.json")
-	with(file, func(w *world) {
-		w.VMs = []*machine{
-			{ID: "11111111-0000-4000-8000-000000000001", Name: "web01", UUID: "AAAAAAAA-0000-4000-8000-000000000001", State: "Running", Type: "Production", MACs: []string{"00155D010203"}, IPs: []string{"192.0.2.1"}},
-			{ID: "11111111-0000-4000-8000-000000000002", Name: hostile, State: "Running", Type: "Production"},
-			{ID: "11111111-0000-4000-8000-000000000003", Name: "iscsi", State: "Off", Type: "Standard", Passthrough: 1},
-		}
-	})
-	exe, err := os.Executable()
-	if err != nil {
+	w := &world{VMs: []*machine{
+		{ID: "11111111-0000-4000-8000-000000000001", Name: "web01", UUID: "AAAAAAAA-0000-4000-8000-000000000001", State: "Running", Type: "Production", MACs: []string{"00155D010203"}, IPs: []string{"192.0.2.1"}},
+		{ID: "11111111-0000-4000-8000-000000000002", Name: hostile, State: "Running", Type: "Production"},
+		{ID: "11111111-0000-4000-8000-000000000003", Name: "iscsi", State: "Off", Type: "Standard", Passthrough: 1},
+	}}
+	if err := os.WriteFile(filepath.Join(dir, "powershell"), fmt.Appendf(nil, wrapper, w.serve(t)), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	wrapper := fmt.Sprintf("#!/bin/sh\nKATPREP_STUB_STATE='%s' exec '%s' \"$@\"\n", file, exe)
-	if err := os.WriteFile(filepath.Join(dir, "powershell"), []byte(wrapper), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	d := lab.StartSSHD(t, lab.SSHDOptions{Lines: []string{"SetEnv PATH=" + dir + ":/usr/bin:/bin"}})
+	// HOME keeps the login shell from reading the user's own start-up files.
+	d := lab.StartSSHD(t, lab.SSHDOptions{Lines: []string{"SetEnv PATH=" + dir + ":/usr/bin:/bin HOME=" + dir}})
 	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)
@@ -53,26 +47,24 @@ func start(t *testing.T) (*Client, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close(t.Context()) })
-	return c, file
+	return c, w
 }
 
 func target(name string) act.Target { return act.Target{Name: name, Marker: "katprep-run-1"} }
 
 func TestContract(t *testing.T) {
-	c, file := start(t)
+	c, w := start(t)
 	acttest.Snapshotter(t, acttest.SnapshotterFixture{
 		Snapshotter: c, Targets: []act.Target{{Name: "web01"}, {Name: hostile}}, Unknown: act.Target{Name: "nowhere"},
 		Foreign: func(t *testing.T, tg act.Target, name string) (func() bool, func()) {
-			find := func(w *world) *machine {
-				return w.VMs[slices.IndexFunc(w.VMs, func(m *machine) bool { return m.Name == tg.Name })]
-			}
+			m := w.VMs[slices.IndexFunc(w.VMs, func(m *machine) bool { return m.Name == tg.Name })]
 			var id string
-			with(file, func(w *world) { id = w.add(find(w), name, "Standard") })
-			index := func(w *world) int {
-				return slices.IndexFunc(find(w).Checkpoints, func(c checkpoint) bool { return c.ID == id })
+			w.with(func() { id = w.add(m, name, "Standard") })
+			index := func() int {
+				return slices.IndexFunc(m.Checkpoints, func(c checkpoint) bool { return c.ID == id })
 			}
-			return func() (there bool) { with(file, func(w *world) { there = index(w) >= 0 }); return there },
-				func() { with(file, func(w *world) { find(w).drop(index(w)) }) }
+			return func() (there bool) { w.with(func() { there = index() >= 0 }); return there },
+				func() { w.with(func() { m.drop(index()) }) }
 		},
 		State: func(t *testing.T, tg act.Target) act.PowerState {
 			p, err := c.PowerState(t.Context(), tg)
@@ -86,7 +78,7 @@ func TestContract(t *testing.T) {
 }
 
 func TestFindsVMs(t *testing.T) {
-	c, _ := start(t)
+	c, w := start(t)
 	for what, tg := range map[string]act.Target{"MAC": {MAC: "00:15:5d:01:02:03"}, "IP": {IP: "192.0.2.1"}, "UUID": {UUID: "aaaaaaaa-0000-4000-8000-000000000001"},
 		"hostile name": {Name: hostile}, "host": {Host: katprep.Host{Name: "web01.example.com"}}} {
 		if p, err := c.PowerState(t.Context(), tg); err != nil || p != act.PoweredOn {
@@ -97,15 +89,18 @@ func TestFindsVMs(t *testing.T) {
 	if err != nil || !strings.Contains(id.Product, "Server 2022") || id.User != `WIN\katprep` {
 		t.Errorf("%+v, %v", id, err)
 	}
+	if want := strings.TrimPrefix(command, "powershell "); w.args != want {
+		t.Errorf("PowerShell was started with %q, want %q", w.args, want)
+	}
 }
 
 func TestQuiesce(t *testing.T) {
-	c, file := start(t)
+	c, w := start(t)
 	ref, err := c.CreateSnapshot(t.Context(), target("web01"), act.SnapshotOptions{Quiesce: act.QuiesceRequire})
 	if err != nil || ref.Data[act.DataQuiesced] != "yes" {
 		t.Errorf("%+v, %v", ref, err)
 	}
-	with(file, func(w *world) { w.NoVSS = true })
+	w.with(func() { w.NoVSS = true })
 	if _, err := c.CreateSnapshot(t.Context(), target(hostile), act.SnapshotOptions{Quiesce: act.QuiesceRequire}); katprep.KindOf(err) != katprep.Conflict {
 		t.Errorf("required: %v", err)
 	}
@@ -119,20 +114,20 @@ func TestQuiesce(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	c, file := start(t)
+	c, w := start(t)
 	if err := c.CheckSnapshot(t.Context(), target("iscsi"), act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Conflict || !strings.Contains(err.Error(), "physical disk") {
 		t.Errorf("pass-through: %v", err)
 	}
-	with(file, func(w *world) { w.Full = true })
+	w.with(func() { w.Full = true })
 	if _, err := c.CreateSnapshot(t.Context(), target("web01"), act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Conflict {
 		t.Errorf("full: %v", err)
 	}
-	with(file, func(w *world) { w.Denied = true })
+	w.with(func() { w.Denied = true })
 	if _, err := c.Identify(t.Context()); katprep.KindOf(err) != katprep.Denied || katprep.HintOf(err) == "" {
 		t.Errorf("denied: %v", err)
 	}
-	with(file, func(w *world) { w.Garbage = true })
-	if _, err := c.Identify(t.Context()); katprep.KindOf(err) != katprep.Corrupt || !strings.Contains(err.Error(), "not recognized") {
+	w.with(func() { w.Garbage = true })
+	if _, err := c.Identify(t.Context()); katprep.KindOf(err) != katprep.Corrupt || !strings.Contains(err.Error(), "gave no answer") {
 		t.Errorf("no PowerShell: %v", err)
 	}
 	if _, err := New(Options{Host: sshx.Host{Name: "-oProxyCommand=x"}}); katprep.KindOf(err) != katprep.Invalid {

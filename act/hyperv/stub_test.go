@@ -1,29 +1,24 @@
 package hyperv
 
 import (
-	"encoding/base64"
+	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
+	"net"
 	"slices"
-	"syscall"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
-// TestMain lets the test binary be the "powershell" that a real sshd starts:
-// Hyper-V cannot run here. The stub knows the scripts by their names; their
-// text is checked where PowerShell is installed.
-func TestMain(m *testing.M) {
-	if file := os.Getenv("KATPREP_STUB_STATE"); file != "" {
-		os.Exit(stub(file))
-	}
-	os.Exit(m.Run())
-}
-
-// world is the stub's state, a file: every call is a process.
+// A world is the Hyper-V host behind the stub: Hyper-V cannot run here. It
+// knows the scripts by their names; their text is checked where PowerShell is
+// installed.
 type world struct {
+	mu   sync.Mutex
+	args string // of the last call of "powershell"
+
 	VMs  []*machine
 	Next int
 
@@ -48,60 +43,70 @@ type checkpoint struct {
 	Kind, Ran        string
 }
 
-// with locks and changes the state.
-func with(file string, f func(w *world)) {
-	lock, err := os.OpenFile(file+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+// wrapper is the "powershell" that a real sshd starts: it hands arguments and
+// input to the test, which answers.
+const wrapper = `#!/bin/bash
+exec 3<>/dev/tcp/127.0.0.1/%d
+printf '%%s\n' "$*" "$(cat)" >&3
+cat <&3
+`
+
+// serve answers the wrappers.
+func (w *world) serve(t *testing.T) (port int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		panic(err)
-	}
-	var w world
-	data, _ := os.ReadFile(file)
-	_ = json.Unmarshal(data, &w)
-	f(&w)
-	data, _ = json.Marshal(w)
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		panic(err)
-	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go w.answer(conn)
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).Port
 }
 
-func stub(file string) int {
-	want := []string{"-NoProfile", "-NonInteractive", "-EncodedCommand", encode(bootstrap)}
-	if !slices.Equal(os.Args[1:], want) {
-		fmt.Fprintln(os.Stderr, "unexpected arguments")
-		return 2
+func (w *world) answer(conn net.Conn) {
+	defer conn.Close()
+	r := bufio.NewReader(conn)
+	args, err := r.ReadString('\n')
+	if err != nil {
+		return
 	}
-	if _, err := base64.StdEncoding.DecodeString(os.Args[4]); err != nil {
-		return 2
-	}
+	data, err := r.ReadBytes('\n')
 	var q struct {
 		Op, Script string
 		Args       map[string]string
 	}
-	data, err := io.ReadAll(os.Stdin)
 	if err != nil || json.Unmarshal(data, &q) != nil {
-		return 2
+		return
 	}
-	if !slices.ContainsFunc(scripts, func(s script) bool { return s.name == q.Op && s.text == q.Script }) {
-		fmt.Fprintln(os.Stderr, "unknown script")
-		return 2
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.args = strings.TrimSpace(args)
+	known := slices.ContainsFunc(scripts, func(s script) bool { return s.name == q.Op && s.text == q.Script })
+	if w.Garbage || !known {
+		fmt.Fprintln(conn, "'powershell' is not recognized")
+		return
 	}
-	with(file, func(w *world) {
-		if w.Garbage {
-			fmt.Fprintln(os.Stderr, "'powershell' is not recognized\nas a command")
-			return
-		}
-		rows, failure := w.run(q.Op, q.Args)
-		if failure != nil {
-			json.NewEncoder(os.Stdout).Encode(map[string]any{"ok": false, "error": failure[0], "id": failure[1]})
-			return
-		}
-		json.NewEncoder(os.Stdout).Encode(map[string]any{"ok": true, "data": append([]any{}, rows...)})
-	})
-	return 0
+	rows, failure := w.run(q.Op, q.Args)
+	if failure != nil {
+		json.NewEncoder(conn).Encode(map[string]any{"ok": false, "error": failure[0], "id": failure[1]})
+		return
+	}
+	json.NewEncoder(conn).Encode(map[string]any{"ok": true, "data": append([]any{}, rows...)})
+}
+
+// with changes the world.
+func (w *world) with(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
 }
 
 func (w *world) run(op string, a map[string]string) (rows []any, failure []string) {
