@@ -254,3 +254,24 @@ func syncDir(path string) error {
 	defer d.Close()
 	return d.Sync()
 }
+
+// Recorded returns a journal of entries that nothing can be appended to.
+func Recorded(es []katprep.Entry) Journal { return recorded(es) }
+
+type recorded []katprep.Entry
+
+// Append is an error.
+func (recorded) Append(...katprep.Entry) error {
+	return katprep.Errorf(katprep.Internal, "a recorded journal was to be written")
+}
+
+// Entries yields the entries.
+func (r recorded) Entries() iter.Seq2[katprep.Entry, error] {
+	return func(yield func(katprep.Entry, error) bool) {
+		for _, e := range r {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
