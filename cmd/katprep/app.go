@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/act/all"
 	"github.com/stdevel/katprep/internal/archive"
 	"github.com/stdevel/katprep/internal/config"
 	"github.com/stdevel/katprep/internal/creds"
@@ -29,6 +30,7 @@ type app struct {
 	cfgPath string // "" if there is no file
 	arc     *archive.Archive
 	creds   *creds.Finder
+	acting  *all.Systems
 }
 
 func newApp(ctx context.Context, c *cli, tm *term.Terminal, s streams, env map[string]string) *app {
@@ -172,10 +174,12 @@ func (a *app) archiveOptions() (archive.Options, error) {
 	if err != nil {
 		return archive.Options{}, err
 	}
-	return archive.Options{
+	o := archive.Options{
 		Author:    a.author(),
 		Committer: archive.Person{Name: "katprep " + version(), Email: "katprep@localhost"},
 		Now:       time.Now,
 		LockWait:  cfg.Archive.LockWait.Or(10 * time.Second),
-	}, nil
+	}
+	a.protect(cfg.Archive, &o)
+	return o, nil
 }

@@ -9,6 +9,9 @@ import (
 
 type archiveCmd struct {
 	Import archiveImportCmd `cmd:"" help:"Bring snapshots of the old katprep into the archive."`
+	Verify archiveVerifyCmd `cmd:"" help:"Verify the whole archive, or what is new in it."`
+	Scan   archiveScanCmd   `cmd:"" help:"Look for secrets in the history."`
+	Keys   archiveKeysCmd   `cmd:"" help:"Keep the keys that may sign."`
 }
 
 type archiveImportCmd struct {

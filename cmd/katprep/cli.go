@@ -28,27 +28,28 @@ type cli struct {
 	Color   string `enum:"auto,always,never" default:"auto" placeholder:"WHEN" help:"Colours: auto, always, never."`
 	As      string `placeholder:"'NAME <MAIL>'" help:"Who acts, for the record (default: the CI's or the system's user)."`
 
-	Init       initCmd       `cmd:"" group:"setup" help:"Make an archive and a commented configuration."`
-	Snapshot   snapshotCmd   `cmd:"" group:"evidence" help:"Collect the hosts' states and commit them."`
-	Log        logCmd        `cmd:"" group:"evidence" help:"List the snapshots."`
-	Show       showCmd       `cmd:"" group:"evidence" help:"Show one host, or its history."`
-	Diff       diffCmd       `cmd:"" group:"evidence" help:"Show what changed between two snapshots."`
-	Report     reportCmd     `cmd:"" group:"evidence" help:"Write the patch report of two snapshots."`
-	Site       siteCmd       `cmd:"" group:"evidence" help:"Build or serve the static site."`
-	Exception  exceptionCmd  `cmd:"" group:"evidence" help:"Decide not to install something for a while."`
-	Approve    approveCmd    `cmd:"" group:"work" help:"Allow a run."`
-	SignOff    signOffCmd    `cmd:"" name:"sign-off" group:"work" help:"Accept the result of a run."`
-	ArchiveC   archiveCmd    `cmd:"" name:"archive" group:"evidence" help:"Work with the archive itself."`
-	Parameters parametersCmd `cmd:"" group:"work" help:"Read and change host parameters in Foreman."`
-	Populate   populateCmd   `cmd:"" group:"work" help:"Find hosts in monitoring and on hypervisors, and fill the parameters in."`
-	Auth       authCmd       `cmd:"" group:"setup" help:"Keep the credentials."`
-	SSH        sshCmd        `cmd:"" name:"ssh" group:"setup" help:"Trust the keys of hosts over SSH."`
-	ConfigC    configCmd     `cmd:"" name:"config" group:"setup" help:"Check or show the configuration."`
-	Demo       demoCmd       `cmd:"" group:"setup" help:"Play a patch day on a simulated landscape."`
-	Man        manCmd        `cmd:"" group:"setup" help:"Show a manual page."`
-	Completion completionCmd `cmd:"" group:"setup" help:"Print a completion script for a shell."`
-	Complete   completeCmd   `cmd:"" hidden:""`
-	Version    versionCmd    `cmd:"" group:"setup" help:"Say which version this is."`
+	Init        initCmd        `cmd:"" group:"setup" help:"Make an archive and a commented configuration."`
+	Snapshot    snapshotCmd    `cmd:"" group:"evidence" help:"Collect the hosts' states and commit them."`
+	Log         logCmd         `cmd:"" group:"evidence" help:"List the snapshots."`
+	Show        showCmd        `cmd:"" group:"evidence" help:"Show one host, or its history."`
+	Diff        diffCmd        `cmd:"" group:"evidence" help:"Show what changed between two snapshots."`
+	Report      reportCmd      `cmd:"" group:"evidence" help:"Write the patch report of two snapshots."`
+	Site        siteCmd        `cmd:"" group:"evidence" help:"Build or serve the static site."`
+	Exception   exceptionCmd   `cmd:"" group:"evidence" help:"Decide not to install something for a while."`
+	Maintenance maintenanceCmd `cmd:"" group:"work" help:"Take hosts through a maintenance: plan, prepare, execute, verify, clean up."`
+	Approve     approveCmd     `cmd:"" group:"work" help:"Allow a run."`
+	SignOff     signOffCmd     `cmd:"" name:"sign-off" group:"work" help:"Accept the result of a run."`
+	ArchiveC    archiveCmd     `cmd:"" name:"archive" group:"evidence" help:"Work with the archive itself."`
+	Parameters  parametersCmd  `cmd:"" group:"work" help:"Read and change host parameters in Foreman."`
+	Populate    populateCmd    `cmd:"" group:"work" help:"Find hosts in monitoring and on hypervisors, and fill the parameters in."`
+	Auth        authCmd        `cmd:"" group:"setup" help:"Keep the credentials."`
+	SSH         sshCmd         `cmd:"" name:"ssh" group:"setup" help:"Trust the keys of hosts over SSH."`
+	ConfigC     configCmd      `cmd:"" name:"config" group:"setup" help:"Check or show the configuration."`
+	Demo        demoCmd        `cmd:"" group:"setup" help:"Play a patch day on a simulated landscape."`
+	Man         manCmd         `cmd:"" group:"setup" help:"Show a manual page."`
+	Completion  completionCmd  `cmd:"" group:"setup" help:"Print a completion script for a shell."`
+	Complete    completeCmd    `cmd:"" hidden:""`
+	Version     versionCmd     `cmd:"" group:"setup" help:"Say which version this is."`
 }
 
 // selectFlags select hosts; they are embedded where hosts are selected.

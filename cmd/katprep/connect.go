@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/act"
 	"github.com/stdevel/katprep/collect"
 	"github.com/stdevel/katprep/internal/config"
 	"github.com/stdevel/katprep/internal/term"
@@ -19,22 +21,51 @@ func checkConnections(a *app, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	failed := 0
-	for _, s := range sources {
+	failed, all := 0, 0
+	look := func(name string, check func(ctx context.Context) (collect.Check, error)) error {
 		ctx, cancel := context.WithTimeout(a.ctx, time.Minute)
-		c, err := checkSource(ctx, s.Collector)
-		cancel()
+		defer cancel()
+		a.term.Status("asking %s", name)
+		c, err := check(ctx)
+		a.term.Status("")
+		all++
 		if err != nil {
 			failed++
 		}
-		if err := sayCheck(a, s.Name, c, err); err != nil {
+		return sayCheck(a, name, c, err)
+	}
+	for _, s := range sources {
+		if err := look(s.Name, func(ctx context.Context) (collect.Check, error) { return checkSource(ctx, s.Collector) }); err != nil {
+			return err
+		}
+	}
+	systems := a.systems(cfg)
+	for _, s := range slices.Concat(systems.Monitors(), systems.Hypervisors()) {
+		if err := look(s.Name, func(ctx context.Context) (collect.Check, error) { return checkSystem(ctx, systems, s) }); err != nil {
 			return err
 		}
 	}
 	if failed > 0 {
-		return katprep.Errorf(katprep.Unreachable, "%d of %d systems cannot be used", failed, len(sources))
+		return katprep.Errorf(katprep.Unreachable, "%d of %d systems cannot be used", failed, all)
 	}
 	return nil
+}
+
+// checkSystem asks a monitoring system or hypervisor who it is.
+func checkSystem(ctx context.Context, systems act.Systems, s act.PlanSystem) (collect.Check, error) {
+	opened, err := systems.System(s.Name)
+	if err != nil {
+		return collect.Check{}, err
+	}
+	sys, ok := opened.(act.System)
+	if !ok {
+		return collect.Check{}, katprep.Errorf(katprep.Internal, "a system of type %s cannot be asked who it is", s.Type)
+	}
+	id, err := sys.Identify(ctx)
+	return collect.Check{
+		Source:  katprep.Source{Name: s.Name, Type: s.Type, URL: s.URL, Product: strings.TrimSpace(id.Product + " " + id.Version), User: id.User},
+		Missing: id.Missing, CertExpires: id.CertExpires, ClockSkew: id.ClockSkew,
+	}, err
 }
 
 func checkSource(ctx context.Context, c collect.Collector) (collect.Check, error) {

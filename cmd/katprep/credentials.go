@@ -46,13 +46,17 @@ func (a *app) login(cfg *config.Config, kind creds.Kind, name, title string, sys
 
 // sourceLogin finds the credential of a source.
 func (a *app) sourceLogin(cfg *config.Config) func(s config.Source, name string) (creds.Login, error) {
-	n := 0
+	return func(s config.Source, name string) (creds.Login, error) {
+		return a.login(cfg, creds.Management, name, s.Name+" at "+s.URL, foremans(cfg))
+	}
+}
+
+// foremans counts the management servers.
+func foremans(cfg *config.Config) (n int) {
 	for _, s := range cfg.Sources {
 		if s.Type == "foreman" {
 			n++
 		}
 	}
-	return func(s config.Source, name string) (creds.Login, error) {
-		return a.login(cfg, creds.Management, name, s.Name+" at "+s.URL, n)
-	}
+	return n
 }

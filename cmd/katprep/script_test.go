@@ -55,11 +55,16 @@ func waitFile(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("%s did not appear", args[0])
 }
 
-// serveLandscape is "landscape URLFILE [HOSTS]": it serves until it is killed.
+// serveLandscape is "landscape URLFILE [HOSTS [SPEED]]": it serves until it is
+// killed. With a speed its time passes, that many times as fast.
 func serveLandscape() {
 	hosts := 10
 	if len(os.Args) > 2 {
 		hosts, _ = strconv.Atoi(os.Args[2])
+	}
+	speed := 0.0
+	if len(os.Args) > 3 {
+		speed, _ = strconv.ParseFloat(os.Args[3], 64)
 	}
 	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -75,6 +80,6 @@ func serveLandscape() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	srv := &http.Server{Handler: landscape.New(landscape.Options{Hosts: hosts}), ReadHeaderTimeout: time.Minute}
+	srv := &http.Server{Handler: landscape.New(landscape.Options{Hosts: hosts, Speed: speed}), ReadHeaderTimeout: time.Minute}
 	srv.Serve(ln)
 }

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/act"
+	"github.com/stdevel/katprep/internal/term"
+)
+
+type maintStatusCmd struct{ runFlags }
+
+// Run says how far the hosts of a run are.
+func (c *maintStatusCmd) Run(a *app) error {
+	rec, err := a.knownRun(katprep.RunID(c.RunID))
+	if err != nil {
+		return err
+	}
+	keep, err := c.filter(rec.Plan)
+	if err != nil {
+		return err
+	}
+	status, err := act.Status(rec)
+	if err != nil {
+		return err
+	}
+	tb := a.term.NewTable("HOST", "WAVE", "STATE", "STEP", "REASON", "LEFT")
+	for i := range status {
+		s := &status[i]
+		if !keep(&rec.Plan.Hosts[i]) {
+			continue
+		}
+		if a.term.JSON() {
+			if err := a.emit("host", s); err != nil {
+				return err
+			}
+			continue
+		}
+		tb.Row(s.Name, s.Wave, term.Cell{Text: string(s.State), Style: stateStyle(s.State)}, s.Step, s.Reason, strings.Join(s.Left, ", "))
+	}
+	return tb.Write(a.term.Out())
+}
+
+func stateStyle(s act.HostState) term.Style {
+	switch s {
+	case act.HostFailed, act.HostUnknown:
+		return term.Red
+	case act.HostVerified, act.HostCleaned:
+		return term.Green
+	}
+	return ""
+}
+
+// knownRun reads a run from the archive and this machine, whichever knows
+// more. Without an archive, this machine is enough.
+func (a *app) knownRun(id katprep.RunID) (katprep.RunRecord, error) {
+	cfg, err := a.config()
+	if err != nil {
+		return katprep.RunRecord{}, err
+	}
+	path, err := a.stateDir(cfg)
+	if err != nil {
+		return katprep.RunRecord{}, err
+	}
+	state, err := act.OpenStateDir(path)
+	if err != nil {
+		return katprep.RunRecord{}, err
+	}
+	arc, err := a.archive()
+	var rec katprep.RunRecord
+	if err == nil {
+		rec, err = a.runRecord(arc, id)
+	}
+	if err != nil {
+		plan, lerr := state.Plan(id)
+		if lerr != nil {
+			return rec, err // the archive's reason
+		}
+		a.term.Warn("the archive cannot be read, this is what this machine knows: %v", err)
+		rec = katprep.RunRecord{Plan: plan}
+	}
+	rec.Journal, err = a.newestJournal(state, rec)
+	return rec, err
+}
+
+type maintListCmd struct{}
+
+// Run lists the runs.
+func (c *maintListCmd) Run(a *app) error {
+	arc, err := a.archive()
+	if err != nil {
+		return err
+	}
+	ids, err := arc.Runs(a.ctx)
+	if err != nil {
+		return err
+	}
+	tb := a.term.NewTable("RUN", "PLANNED", "BY", "HOSTS", "STATE", "TITLE")
+	for _, id := range ids {
+		rec, err := a.knownRun(id)
+		if err != nil {
+			if katprep.KindOf(err) == katprep.NotFound {
+				continue // tags or decisions without a plan
+			}
+			return err
+		}
+		status, err := act.Status(rec)
+		if err != nil {
+			return err
+		}
+		counts := stateCounts(status)
+		if a.term.JSON() {
+			v := map[string]any{"run": id, "created": rec.Plan.Created, "by": rec.Plan.By, "title": rec.Plan.Title, "hosts": len(status), "states": counts}
+			if err := a.emit("run", v); err != nil {
+				return err
+			}
+			continue
+		}
+		tb.Row(id, rec.Plan.Created.Format("2006-01-02 15:04"), rec.Plan.By, len(status), countText(counts), rec.Plan.Title)
+	}
+	return tb.Write(a.term.Out())
+}
+
+func stateCounts(status []act.HostStatus) map[act.HostState]int {
+	counts := map[act.HostState]int{}
+	for i := range status {
+		counts[status[i].State]++
+	}
+	return counts
+}
+
+func countText(counts map[act.HostState]int) string {
+	var parts []string
+	for st, n := range counts {
+		parts = append(parts, fmt.Sprintf("%d %s", n, st))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}
