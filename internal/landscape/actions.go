@@ -174,8 +174,11 @@ func (s *Server) runCommand(hj *hostJob, now time.Time) int {
 			hj.say(now, "stdout", k.says+"\n")
 		}
 	}
-	if regexp.MustCompile(`\b(reboot|shutdown -r)\b`).MatchString(command) {
+	if rebooting.MatchString(command) {
 		return s.shutdown(hj, now)
 	}
 	return 0
 }
+
+// rebooting finds a command that reboots, not one that only speaks of it.
+var rebooting = regexp.MustCompile(`(?m)(?:^|[;&|]|systemctl)\s*(?:reboot|shutdown -r)\b[^-=]*$`)

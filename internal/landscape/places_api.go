@@ -93,17 +93,34 @@ func (s *Server) settings(c *call) *reply {
 	return page(c, 1, found, func(i idName) any { return map[string]any{"id": i.Name, "name": i.Name, "value": entriesPerPage} })
 }
 
-// factValues is paged by fact, and its totals are of no use.
-func (s *Server) factValues(c *call) *reply {
-	type fact struct{ host, name, value string }
+// A fact is one value of one host.
+type fact struct{ host, name, value string }
+
+// allFacts lists the facts of hosts, or only whether they are guests: that
+// is what is asked of thousands.
+func (s *Server) allFacts(hosts []*host, onlyGuest bool) []fact {
 	var all []fact
-	for _, h := range s.hostList(c) {
+	for _, h := range hosts {
+		if onlyGuest {
+			if !h.fault.NoFacts {
+				all = append(all, fact{h.name, isGuest, strconv.FormatBool(h.virtual)})
+			}
+			continue
+		}
 		facts := s.facts(h)
 		for _, name := range sortedKeys(facts) {
 			all = append(all, fact{h.name, name, facts[name]})
 		}
 	}
-	found, err := filter(all, c.q.Get("search"), fieldsOf(map[string]func(fact) string{
+	return all
+}
+
+const isGuest = "virt::is_guest"
+
+// factValues is paged by fact, and its totals are of no use.
+func (s *Server) factValues(c *call) *reply {
+	query := c.q.Get("search")
+	found, err := filter(s.allFacts(s.hostList(c), query == "name = "+isGuest || query == `name = "`+isGuest+`"`), query, fieldsOf(map[string]func(fact) string{
 		"name": func(f fact) string { return f.name }, "fact": func(f fact) string { return f.name }, "host": func(f fact) string { return f.host }, "value": func(f fact) string { return f.value },
 	}))
 	if err != nil {
@@ -117,7 +134,7 @@ func (s *Server) factValues(c *call) *reply {
 		}
 		results[f.host][f.name] = f.value
 	}
-	return object(200, envelope{Total: len(all), Subtotal: len(found), Page: p.page, PerPage: p.perPage, Search: c.search(), Results: results})
+	return object(200, envelope{Total: len(found), Subtotal: len(found), Page: p.page, PerPage: p.perPage, Search: c.search(), Results: results})
 }
 
 func sortedKeys(m map[string]string) []string {
