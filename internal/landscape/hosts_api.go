@@ -238,7 +238,7 @@ func (s *Server) hostJSON(c *call, h *host) hostJSON {
 	if h.exec >= 0 {
 		j.ExecStatus, j.ExecLabel = ref(h.exec), ref([]string{"Last execution succeeded", "Last execution failed", "Queued", "In progress"}[h.exec])
 	}
-	if h.view != 0 && !h.fault.NoContent && s.has2("katello") {
+	if h.view != 0 && !h.fault.NoContent && s.hasPlugin("katello") {
 		s.addContent(h, &j)
 	}
 	return j

@@ -54,7 +54,7 @@ func (s *Server) reportTemplate() string {
 
 func (s *Server) listReportTemplates(c *call) *reply {
 	all := []idName{{ID: 135, Name: s.reportTemplate()}, {ID: 136, Name: "Host - Statuses"}}
-	if !s.has2("katello") {
+	if !s.hasPlugin("katello") {
 		all = all[1:]
 	}
 	found, err := filter(all, c.q.Get("search"), fieldsOf(map[string]func(idName) string{"name": func(t idName) string { return t.Name }}))
@@ -67,7 +67,7 @@ func (s *Server) listReportTemplates(c *call) *reply {
 // render makes the report that a call asks for.
 func (s *Server) render(c *call) (kind string, body []byte, bad *reply) {
 	id, _, _ := strings.Cut(c.PathValue("id"), "-")
-	if id != "135" || !s.has2("katello") {
+	if id != "135" || !s.hasPlugin("katello") {
 		return "", nil, noSuch("report_template", c.PathValue("id"))
 	}
 	var b struct {

@@ -12,7 +12,7 @@ import (
 func (s *Server) routes() *http.ServeMux {
 	m := http.NewServeMux()
 	for _, r := range slices.Concat(s.coreRoutes(), s.contentRoutes(), s.placeRoutes(), s.actionRoutes(), s.agentRoutes(), s.reportRoutes()) {
-		if r.plugin == "" || s.has2(r.plugin) {
+		if r.plugin == "" || s.hasPlugin(r.plugin) {
 			m.Handle(r.pattern, guard(r.permission, r.handler))
 		}
 	}
@@ -26,8 +26,8 @@ type route struct {
 	handler    handler
 }
 
-// has2 reports whether a plugin is installed.
-func (s *Server) has2(plugin string) bool { return slices.Contains(s.o.Plugins, plugin) }
+// hasPlugin reports whether a plugin is installed.
+func (s *Server) hasPlugin(plugin string) bool { return slices.Contains(s.o.Plugins, plugin) }
 
 func (s *Server) coreRoutes() []route {
 	return []route{

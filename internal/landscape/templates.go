@@ -24,7 +24,7 @@ func (s *Server) templates() []template {
 		{189, "Run Command - " + script, "Commands", "", []string{"command"}, "command", true, [2]int{}, (*Server).runCommand},
 		{190, "Power Action - " + script, "Power", "", []string{"action"}, "action", true, [2]int{}, (*Server).powerAction},
 	}
-	if !s.has2("katello") {
+	if !s.hasPlugin("katello") {
 		return all
 	}
 	katello := " - Katello " + script
