@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -120,6 +122,64 @@ func (d *Dialer) userConfig(ctx context.Context, name, user string, port int) (s
 	if d.o.SSH == "" {
 		return d.defaults(user, port), nil
 	}
+	if !d.sameForAll() {
+		return d.askSSH(ctx, name, user, port)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id := user + " " + strconv.Itoa(port)
+	c := d.configs[id]
+	if c == nil {
+		var err error
+		if c, err = d.askSSH(ctx, name, user, port); err != nil {
+			return nil, err
+		}
+		delete(c, "hostname") // the one thing that differs
+		d.configs[id] = c
+	}
+	return c, nil
+}
+
+// sameForAll reports whether the ssh configuration has nothing for particular
+// hosts, so that asking once is enough.
+func (d *Dialer) sameForAll() bool {
+	d.once.Do(func() {
+		if d.o.ConfigFile != "" {
+			return
+		}
+		files, _ := filepath.Glob("/etc/ssh/ssh_config.d/*")
+		files = append(files, "/etc/ssh/ssh_config")
+		if d.o.Home != "" {
+			files = append(files, filepath.Join(d.o.Home, ".ssh/config"))
+		}
+		d.same = !slices.ContainsFunc(files, namesHosts)
+	})
+	return d.same
+}
+
+// namesHosts reports whether a configuration file may say something about
+// particular hosts: by a Host or Match block, by a %-token, or by including
+// more files than the system's own.
+func namesHosts(file string) bool {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return !errors.Is(err, os.ErrNotExist)
+	}
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(strings.Replace(strings.ToLower(line), "=", " ", 1))
+		switch {
+		case len(f) == 0 || f[0][0] == '#':
+		case f[0] == "host" && len(f) == 2 && f[1] == "*":
+		case f[0] == "include" && len(f) == 2 && f[1] == "/etc/ssh/ssh_config.d/*.conf":
+		case f[0] == "host", f[0] == "match", f[0] == "include", strings.Contains(line, "%"):
+			return true
+		}
+	}
+	return false
+}
+
+// askSSH runs "ssh -G".
+func (d *Dialer) askSSH(ctx context.Context, name, user string, port int) (sshConfig, error) {
 	args := []string{"-G"}
 	if d.o.ConfigFile != "" {
 		args = append(args, "-F", d.o.ConfigFile)

@@ -52,8 +52,12 @@ type Dialer struct {
 	o    Options
 	keys keyring
 
-	mu    sync.Mutex
-	hosts map[string]*knownhosts.HostKeyDB // by the names of the files
+	mu      sync.Mutex
+	hosts   map[string]*knownhosts.HostKeyDB // by the names of the files
+	configs map[string]sshConfig             // by user and port, if they are the same for all hosts
+
+	once sync.Once
+	same bool
 }
 
 // New returns a Dialer.
@@ -61,7 +65,7 @@ func New(o Options) *Dialer {
 	if o.Timeout <= 0 {
 		o.Timeout = 20 * time.Second
 	}
-	return &Dialer{o: o, hosts: map[string]*knownhosts.HostKeyDB{}}
+	return &Dialer{o: o, hosts: map[string]*knownhosts.HostKeyDB{}, configs: map[string]sshConfig{}}
 }
 
 // Dial connects and logs in. The kinds of error are Invalid (a name that is

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -216,6 +217,39 @@ func TestUserConfig(t *testing.T) {
 	if _, _, err := run(t, o, Host{Name: "behind"}, "true", ""); katprep.KindOf(err) != katprep.Invalid || !strings.Contains(err.Error(), "ProxyCommand") {
 		t.Errorf("ProxyCommand: %v", err)
 	}
+}
+
+// TestConfigOfAllHosts: without anything for particular hosts, ssh is asked
+// once; with it, for each.
+func TestConfigOfAllHosts(t *testing.T) {
+	home := t.TempDir()
+	os.MkdirAll(filepath.Join(home, ".ssh"), 0o700)
+	ssh := filepath.Join(home, "ssh")
+	os.WriteFile(ssh, []byte("#!/bin/sh\nfor h; do :; done\necho asked >>"+home+"/asked\necho hostname $h\necho user u\necho port 2200\n"), 0o700)
+	for what, c := range map[string]struct {
+		config string
+		asked  int
+	}{
+		"none": {"", 1}, "for all": {"Host *\n User=u\n# %h\n", 1}, "for one": {"Host b\n User u\n", 2}, "match": {"match all\n", 2}, "token": {"UserKnownHostsFile ~/%h\n", 2}, "include": {"Include x\n", 2},
+	} {
+		os.WriteFile(filepath.Join(home, ".ssh/config"), []byte(c.config), 0o600)
+		os.Remove(home + "/asked")
+		d := New(Options{SSH: ssh, Home: home})
+		for _, name := range []string{"a", "b"} {
+			r, err := d.resolve(t.Context(), Host{Name: name})
+			if err != nil || r.host != name || r.user != "u" || r.port != 2200 {
+				t.Errorf("%s: %+v, %v", what, r, err)
+			}
+		}
+		if b, _ := os.ReadFile(home + "/asked"); strings.Count(string(b), "asked") != c.asked && !slices.ContainsFunc(systemFiles(), namesHosts) {
+			t.Errorf("%s: asked %d times, want %d", what, strings.Count(string(b), "asked"), c.asked)
+		}
+	}
+}
+
+func systemFiles() []string {
+	files, _ := filepath.Glob("/etc/ssh/ssh_config.d/*")
+	return append(files, "/etc/ssh/ssh_config")
 }
 
 func TestUnreachable(t *testing.T) {
