@@ -45,9 +45,10 @@ type Options struct {
 	Faults  []Fault              // what goes wrong with requests
 	Hostile map[string]HostFault // what goes wrong with hosts, by name
 
-	// Command answers a command run by remote execution, before the landscape
-	// does; nil or ok = false: it succeeds without output. It must
-	// not call the Server, which waits for it.
+	// Command answers a command run by remote execution. Nil, or ok = false,
+	// leaves it to the landscape, which knows boot IDs, boot times and
+	// kernels, and lets everything else succeed without output. It must not
+	// call the Server, which waits for it.
 	Command func(host, command string) (output string, exit int, ok bool)
 }
 
