@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -30,6 +31,7 @@ type Lab struct {
 	icinga2      *Icinga2
 	nagios4      map[Nagios4Options]*Nagios4
 	alertmanager *Alertmanager
+	zabbix       *Zabbix
 }
 
 // Main runs the tests of a package with its labs and stops what they started.
@@ -192,6 +194,17 @@ func freePort() (int, error) {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// lowPort is freePort for programs that refuse ports above 32767.
+func lowPort() (int, error) {
+	for range 200 {
+		port := 12000 + rand.IntN(20000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return port, l.Close()
+		}
+	}
+	return 0, errors.New("no free port below 32768")
 }
 
 // wait calls ready until it returns nil.

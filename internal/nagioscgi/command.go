@@ -91,7 +91,7 @@ func (c *Client) Command(ctx context.Context, f *Form, command string, fields ur
 
 // complaint returns the error that a page shows, if any.
 func (c *Client) complaint(page string) error {
-	found := messages.FindAllString(page, 3)
+	found := messages.FindAllString(page, 6)
 	if len(found) == 0 {
 		return nil
 	}
