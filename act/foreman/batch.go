@@ -29,13 +29,14 @@ func probeMarker() act.Marker {
 }
 
 // batches join questions that many hosts are asked at the same time into one
-// job. Only what looks and changes nothing may be asked this way.
+// job. Only what changes nothing on a host may be asked this way.
 type batches struct {
 	mu   sync.Mutex
 	open map[question]*batch
 }
 
-type question struct{ purpose, command string }
+// A question is a command, or a feature of the server that needs no input.
+type question struct{ purpose, command, feature string }
 
 // A batch is one job to come.
 type batch struct {
@@ -123,12 +124,11 @@ func (b *batch) begin(ctx context.Context) {
 }
 
 func (b *batch) run(ctx context.Context) error {
-	template, err := b.a.commandTemplate(ctx)
+	o, err := b.order(ctx)
 	if err != nil {
 		return err
 	}
-	j, err := b.a.send(ctx, order{template: template, purpose: b.question.purpose, marker: probeMarker(),
-		inputs: map[string]string{"command": b.question.command}, timeout: probeTime}, b.hosts)
+	j, err := b.a.send(ctx, o, b.hosts)
 	if err != nil {
 		return err
 	}
@@ -140,12 +140,31 @@ func (b *batch) run(ctx context.Context) error {
 	return err
 }
 
+func (b *batch) order(ctx context.Context) (order, error) {
+	o := order{purpose: b.question.purpose, marker: probeMarker(), timeout: probeTime}
+	if b.question.feature == "" {
+		id, err := b.a.commandTemplate(ctx)
+		o.template, o.inputs = id, map[string]string{"command": b.question.command}
+		return o, err
+	}
+	id, ok, err := b.a.feature(ctx, b.question.feature)
+	if err == nil && !ok {
+		err = katprep.Errorf(katprep.NotFound, "the server has no feature %s", b.question.feature)
+	}
+	o.template = id
+	return o, err
+}
+
 // settle answers for a host whose part of the job has ended.
 func (b *batch) settle(ctx context.Context, j *foremanapi.Job, id int64) bool {
 	switch {
 	case !targets(j, id):
 		b.answer(id, answer{err: katprep.Errorf(katprep.Conflict, "job %d does not target the host", j.ID.N)})
 	case j.Ended() || ended(statusOf(j, id)):
+		if b.question.feature != "" {
+			b.answer(id, answer{err: b.a.outcome(ctx, j, id)})
+			break
+		}
 		out, err := b.a.written(ctx, j, id)
 		b.answer(id, answer{out, err})
 	default:

@@ -11,7 +11,7 @@ import (
 )
 
 // whetherReboot asks the host's own package manager whether it needs a reboot.
-var whetherReboot = question{"reboot-needed", `if command -v needs-restarting >/dev/null 2>&1; then needs-restarting -r >/dev/null 2>&1 && echo katprep-reboot=no || echo katprep-reboot=yes
+var whetherReboot = question{purpose: "reboot-needed", command: `if command -v needs-restarting >/dev/null 2>&1; then needs-restarting -r >/dev/null 2>&1 && echo katprep-reboot=no || echo katprep-reboot=yes
 elif command -v zypper >/dev/null 2>&1; then zypper needs-rebooting >/dev/null 2>&1; case $? in 0) echo katprep-reboot=no;; 102) echo katprep-reboot=yes;; esac
 elif command -v apt-get >/dev/null 2>&1; then if [ -e /var/run/reboot-required ]; then echo katprep-reboot=yes; else echo katprep-reboot=no; fi
 fi`}
@@ -40,6 +40,9 @@ func (a *Actor) RebootNeeded(ctx context.Context, t act.Target) (katprep.Reboot,
 	return katprep.Reboot{}, runErr
 }
 
+// uploadProfile makes a host tell the server its packages.
+var uploadProfile = question{purpose: "upload", feature: "katello_upload_profile"}
+
 // Refresh implements [act.Refresher]: where the server can, the host uploads
 // its packages at once; then its errata are looked at until they changed. If
 // it is not known what was pending before (another process patched), any
@@ -50,13 +53,8 @@ func (a *Actor) Refresh(ctx context.Context, t act.Target, since time.Time) (act
 		return act.Ref{}, err
 	}
 	ref := act.Ref{ID: strconv.FormatInt(h.id, 10), Data: map[string]string{}}
-	if id, ok, err := a.feature(ctx, "katello_upload_profile"); err == nil && ok {
-		j, err := a.send(ctx, order{template: id, purpose: "upload", only: h.id, marker: orElse(t.Marker, probeMarker()), timeout: 5 * time.Minute}, []host{h})
-		if err == nil {
-			ref.ID = strconv.FormatInt(j.ID.N, 10)
-			_, err = a.await(ctx, j.ID.N, h.id)
-		}
-		if err != nil {
+	if _, ok, err := a.feature(ctx, uploadProfile.feature); err == nil && ok {
+		if _, err := a.ask(ctx, h, uploadProfile); err != nil {
 			ref.Data[act.DataWarning] = excerpt("the upload of the package profile was not confirmed: "+err.Error(), 300)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // whichBoot asks for the present boot: its ID, and when it began (UTC).
-var whichBoot = question{"boot", "cat /proc/sys/kernel/random/boot_id && grep ^btime /proc/stat"}
+var whichBoot = question{purpose: "boot", command: "cat /proc/sys/kernel/random/boot_id && grep ^btime /proc/stat"}
 
 var (
 	bootID   = regexp.MustCompile(`(?m)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\s*$`)
