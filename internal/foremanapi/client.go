@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -41,8 +42,9 @@ type Client struct {
 	mu       sync.Mutex // held while logging in
 	jar      *cookiejar.Jar
 	loggedIn bool
-	opened   time.Time // when an ended session was last opened anew
-	refused  error     // the 401 that ended it all
+	opened   time.Time   // when an ended session was last opened anew
+	always   atomic.Bool // the password goes with each request
+	refused  error       // the 401 that ended it all
 	status   Status
 }
 
@@ -107,7 +109,7 @@ func (c *Client) request(e *Call, args []string, query url.Values, body []byte, 
 		h.Set("Content-Type", "application/json")
 	}
 	cookies := c.jar.Cookies(&u)
-	if auth || len(cookies) == 0 {
+	if auth || len(cookies) == 0 || c.always.Load() {
 		r := http.Request{Header: h}
 		r.SetBasicAuth(c.login.User, c.login.Password.Reveal())
 	} else {

@@ -147,6 +147,31 @@ func TestRefusedOnce(t *testing.T) {
 	}
 }
 
+// TestSessionsThatDoNotHold: several servers behind one name, each with its
+// own sessions. The password is right, so the run goes on.
+func TestSessionsThatDoNotHold(t *testing.T) {
+	f, c := newFake(t)
+	f.mux.HandleFunc("GET /api/hosts/{id}/parameters", func(w http.ResponseWriter, _ *http.Request) {
+		f.expire()
+		_, _ = io.WriteString(w, `{"results":[]}`)
+	})
+	for i := range 10 {
+		if err := c.CanSeeParameters(t.Context(), int64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.login.Password = creds.NewSecret("changed")
+	before := f.requests.Load()
+	for i := range 10 {
+		if err := c.CanSeeParameters(t.Context(), int64(i)); katprep.KindOf(err) != katprep.Denied {
+			t.Errorf("error is %v", err)
+		}
+	}
+	if n := f.requests.Load() - before; n > 2 {
+		t.Errorf("%d requests after the password was changed", n)
+	}
+}
+
 // TestRefusedInTheMiddle: the password was changed while a run goes on.
 func TestRefusedInTheMiddle(t *testing.T) {
 	f, c := newFake(t)

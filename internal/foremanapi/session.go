@@ -9,9 +9,10 @@ import (
 	"github.com/stdevel/katprep/internal/httpx"
 )
 
-// renewEvery bounds how often an ended session is opened anew: a server that
-// answers 401 again and again gets one password, not thirty (which would lock
-// the address out).
+// renewEvery bounds how often an ended session is opened anew. Where sessions
+// do not hold even that long (several servers behind one name), the password
+// goes along with each request; the first refusal of that is final, since
+// thirty would lock the address out.
 const renewEvery = time.Minute
 
 // Login opens the session, unless there is one. It is called by every other
@@ -62,9 +63,12 @@ func (c *Client) renew(ctx context.Context, sent time.Time, refusal error) error
 		return c.refused
 	case sent.Before(c.opened):
 		return nil
-	case len(c.jar.Cookies(c.base)) == 0 || time.Since(c.opened) < renewEvery:
+	case len(c.jar.Cookies(c.base)) == 0 || c.always.Load():
 		c.refused = refusal
 		return refusal
+	case time.Since(c.opened) < renewEvery:
+		c.always.Store(true)
+		return nil
 	}
 	c.opened = time.Now()
 	return c.open(ctx)
