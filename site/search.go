@@ -20,6 +20,9 @@ var files embed.FS
 // words, separated by tabs.
 func (b *builder) search(context.Context) error {
 	return b.file("assets/index.js", func(w io.Writer) error {
+		if err := b.writeKnown(w); err != nil {
+			return err
+		}
 		if _, err := io.WriteString(w, "window.KATPREP_INDEX=["); err != nil {
 			return err
 		}
@@ -39,9 +42,22 @@ func (b *builder) search(context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = io.WriteString(w, "];\n") // the end
+		_, err = io.WriteString(w, "];\n")
 		return err
 	})
+}
+
+// writeKnown says what the site knows of, for searches that find nothing.
+func (b *builder) writeKnown(w io.Writer) error {
+	if len(b.m.snapshots) == 0 {
+		return nil
+	}
+	known, err := json.Marshal(strings.Join(b.sources(), ", ") + " as of " + render.Time(b.now()))
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, "window.KATPREP_KNOWN="+string(known)+";\n")
+	return err
 }
 
 func (b *builder) entries(put func(kind, title, href, extra string) error) error {

@@ -59,7 +59,7 @@
       li.append(a);
       list.append(li);
     });
-    if (asked && !hits.length) { var n = text("li", "Nothing found"); n.className = "none"; list.append(n); }
+    if (asked && !hits.length) { var cve = /^\s*cve-/i.test(box.value) && window.KATPREP_KNOWN, n = text("li", cve ? "No advisory for it is known to " + window.KATPREP_KNOWN + ". That does not mean that no host is affected." : "Nothing found"); n.className = "none"; list.append(n); }
     list.hidden = !asked;
     box.setAttribute("aria-expanded", String(asked && hits.length > 0));
     box.removeAttribute("aria-activedescendant");

@@ -264,6 +264,12 @@ func TestKeyboard(t *testing.T) {
 	b.do(chromedp.KeyEvent(kb.Enter))
 	b.eventually(`location.pathname.includes("/hosts/web01") && document.querySelector("h1")?.textContent === "web01.example.com"`)
 
+	// What nobody knows of is not called harmless.
+	b.do(chromedp.KeyEvent("/"))
+	b.eventually(`document.activeElement.id === "search"`)
+	b.do(chromedp.KeyEvent("cve-1999-0001"))
+	b.eventually(`document.getElementById("results").textContent.includes("No advisory for it is known to satellite as of 2026-11-13")`)
+
 	b.visit("errata/index.html")
 	b.do(chromedp.Focus("table[data-sort] th button"), chromedp.KeyEvent(kb.Enter))
 	b.eventually(`document.querySelector("th[aria-sort=ascending]")`)
