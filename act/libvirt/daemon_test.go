@@ -135,9 +135,22 @@ func (d *daemon) tryVirsh(driver string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
+// open returns a client that gives guests without an operating system little
+// time to shut down.
 func (d *daemon) open(t *testing.T, driver string) *libvirt.Client {
 	t.Helper()
-	c, err := libvirt.New(libvirt.Options{URI: d.uri(driver), Limits: vm.Limits{Poll: 100 * time.Millisecond, Graceful: 300 * time.Millisecond, Read: 30 * time.Second}})
+	return d.client(t, driver, 300*time.Millisecond)
+}
+
+// openSlow returns a client that gives a real guest its time.
+func (d *daemon) openSlow(t *testing.T) *libvirt.Client {
+	t.Helper()
+	return d.client(t, "qemu", 2*time.Minute)
+}
+
+func (d *daemon) client(t *testing.T, driver string, graceful time.Duration) *libvirt.Client {
+	t.Helper()
+	c, err := libvirt.New(libvirt.Options{URI: d.uri(driver), Limits: vm.Limits{Poll: 100 * time.Millisecond, Graceful: graceful, Read: time.Minute}})
 	if err != nil {
 		t.Fatal(err)
 	}
