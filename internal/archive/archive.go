@@ -24,6 +24,7 @@ import (
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/archive/mask"
+	"github.com/stdevel/katprep/internal/archive/names"
 	"github.com/stdevel/katprep/internal/archive/object"
 	"github.com/stdevel/katprep/internal/archive/pack"
 	"github.com/stdevel/katprep/internal/archive/refs"
@@ -322,3 +323,7 @@ func (p Person) signature(at time.Time) object.Signature {
 	}
 	return s
 }
+
+// FileName returns a file name that stands for a text, such as the path of an
+// archive, and for no other.
+func FileName(text string) string { return names.File(text) }

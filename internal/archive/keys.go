@@ -42,7 +42,7 @@ func (a *Archive) keyring(ctx context.Context, c object.Hash) (*sign.Keyring, er
 }
 
 // A keyed signer tells its key.
-type keyed interface{ Key() sign.Key }
+type keyed interface{ Key() (sign.Key, error) }
 
 // maySign fails if a commit on top of parent would not be signed by a key
 // that the archive allows.
@@ -56,7 +56,10 @@ func (a *Archive) maySign(ctx context.Context, parent object.Hash, now time.Time
 		return katprep.Errorf(katprep.Denied, "the archive is signed, and no key for signing is configured").
 			WithHint("set archive.sign in the configuration; the keys that may sign: katprep archive keys list")
 	}
-	key := s.Key()
+	key, err := s.Key()
+	if err != nil {
+		return err
+	}
 	for _, k := range ring.Keys() {
 		if k.Fingerprint == key.Fingerprint && (k.From.IsZero() || !now.Before(k.From)) && (k.Until.IsZero() || now.Before(k.Until)) {
 			return nil
@@ -80,7 +83,11 @@ func (a *Archive) enrol(ctx context.Context, p *pack.Writer, parent, tree object
 	if err != nil || !ring.Empty() {
 		return tree, err
 	}
-	path, text := a.keyText(s.Key(), now)
+	key, err := s.Key()
+	if err != nil {
+		return tree, err
+	}
+	path, text := a.keyText(key, now)
 	return a.editIn(ctx, p, tree, path, func(old []byte) ([]byte, error) { return append(old, text...), nil })
 }
 

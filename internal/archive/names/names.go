@@ -183,3 +183,6 @@ func RunID(folder string) (id string, ok bool) {
 	}
 	return b.String(), encode(b.String(), false) == folder
 }
+
+// File returns one file name for any text, such as the path of an archive.
+func File(text string) string { return encode(text, false) + ".json" }

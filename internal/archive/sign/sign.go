@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/hiddeco/sshsig"
@@ -51,7 +52,36 @@ func (s *Signer) Sign(ctx context.Context, payload []byte) (string, error) {
 }
 
 // Key returns the public part of the key.
-func (s *Signer) Key() Key { return s.key }
+func (s *Signer) Key() (Key, error) { return s.key, nil }
+
+// A Deferred signer opens its key when it is needed: reading an archive needs
+// none.
+type Deferred struct {
+	open func() (*Signer, error)
+}
+
+// Defer returns a signer that opens its key at its first use.
+func Defer(o Options) *Deferred {
+	return &Deferred{sync.OnceValues(func() (*Signer, error) { return Open(o) })}
+}
+
+// Key opens the key and returns its public part.
+func (d *Deferred) Key() (Key, error) {
+	s, err := d.open()
+	if err != nil {
+		return Key{}, err
+	}
+	return s.Key()
+}
+
+// Sign opens the key and signs.
+func (d *Deferred) Sign(ctx context.Context, payload []byte) (string, error) {
+	s, err := d.open()
+	if err != nil {
+		return "", err
+	}
+	return s.Sign(ctx, payload)
+}
 
 // Open finds the key. Whatever is wrong with it is an error: nothing is left
 // unsigned because a key was not there.
