@@ -9,11 +9,13 @@ import (
 	actdirect "github.com/stdevel/katprep/act/direct"
 	actforeman "github.com/stdevel/katprep/act/foreman"
 	"github.com/stdevel/katprep/act/hyperv"
+	"github.com/stdevel/katprep/act/icinga1"
 	"github.com/stdevel/katprep/act/icinga2"
 	"github.com/stdevel/katprep/act/libvirt"
 	"github.com/stdevel/katprep/act/livestatus"
 	"github.com/stdevel/katprep/act/nagios"
 	"github.com/stdevel/katprep/act/proxmox"
+	"github.com/stdevel/katprep/act/thruk"
 	"github.com/stdevel/katprep/act/vsphere"
 	"github.com/stdevel/katprep/act/xapi"
 	"github.com/stdevel/katprep/act/zabbix"
@@ -35,9 +37,11 @@ type systemMaker struct {
 // monitors lists the monitoring systems by their type in the configuration.
 var monitors = map[string]systemMaker{
 	"alertmanager": {true, newAlertmanager},
+	"icinga1":      {true, newIcinga1},
 	"icinga2":      {true, newIcinga2},
 	"livestatus":   {false, newLivestatus},
 	"nagios":       {true, newNagios},
+	"thruk":        {true, newThruk},
 	"zabbix":       {true, newZabbix},
 }
 
@@ -58,11 +62,15 @@ var patchers = map[string]func(context.Context, config.Source, Options) (any, er
 }
 
 func newAlertmanager(c config.System, l creds.Login, o Options) (any, error) {
-	return alertmanager.New(alertmanager.Options{URL: c.URL, Login: l, CAFile: o.Path(c.CAFile), ServerName: c.ServerName, Insecure: c.Insecure, Timeout: c.Timeout.Std()})
+	return alertmanager.New(alertmanager.Options{URL: c.URL, Login: l, CAFile: o.Path(c.CAFile), ServerName: c.ServerName, Insecure: c.Insecure, Timeout: c.Timeout.Std(), Labels: c.Labels})
+}
+
+func newIcinga1(c config.System, l creds.Login, o Options) (any, error) {
+	return icinga1.New(icinga1.Options{URL: c.URL, Login: l, CAFile: o.Path(c.CAFile), ServerName: c.ServerName, Insecure: c.Insecure, Timeout: c.Timeout.Std()})
 }
 
 func newIcinga2(c config.System, l creds.Login, o Options) (any, error) {
-	return icinga2.New(icinga2.Options{URL: c.URL, Login: l, CAFile: o.Path(c.CAFile), ServerName: c.ServerName, Insecure: c.Insecure, Timeout: c.Timeout.Std()})
+	return icinga2.New(icinga2.Options{URL: c.URL, Login: l, CAFile: o.Path(c.CAFile), ServerName: c.ServerName, Insecure: c.Insecure, Timeout: c.Timeout.Std(), Children: c.Children})
 }
 
 func newLivestatus(c config.System, l creds.Login, o Options) (any, error) {
@@ -70,7 +78,11 @@ func newLivestatus(c config.System, l creds.Login, o Options) (any, error) {
 }
 
 func newNagios(c config.System, l creds.Login, o Options) (any, error) {
-	return nagios.New(nagios.Options{URL: c.URL, Login: l, CAFile: o.Path(c.CAFile), ServerName: c.ServerName, Insecure: c.Insecure, Timeout: c.Timeout.Std()})
+	return nagios.New(nagios.Options{URL: c.URL, Login: l, CAFile: o.Path(c.CAFile), ServerName: c.ServerName, Insecure: c.Insecure, Timeout: c.Timeout.Std(), DateFormat: c.DateFormat, Children: c.Children})
+}
+
+func newThruk(c config.System, l creds.Login, o Options) (any, error) {
+	return thruk.New(thruk.Options{URL: c.URL, Login: l, CAFile: o.Path(c.CAFile), ServerName: c.ServerName, Insecure: c.Insecure, Timeout: c.Timeout.Std(), Backend: c.Backend})
 }
 
 func newZabbix(c config.System, l creds.Login, o Options) (any, error) {
@@ -122,10 +134,14 @@ func newForeman(_ context.Context, c config.Source, o Options) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return actforeman.New(actforeman.Options{
+	options := actforeman.Options{
 		Name: c.Name, URL: c.URL, Login: login, CAFile: o.Path(c.CAFile), ServerName: c.ServerName, Insecure: c.Insecure,
 		Concurrency: c.Concurrency,
-	})
+	}
+	if o.Foreman != nil {
+		o.Foreman(&options)
+	}
+	return actforeman.New(options)
 }
 
 // newLocal acts on this machine, and on no other host.

@@ -33,7 +33,7 @@ var (
 // Options say where Thruk is and who we are to it.
 type Options struct {
 	URL        string      // https://HOST/thruk or https://HOST/SITE/thruk, with or without /r
-	Login      creds.Login // without a user, the password is an API key
+	Login      creds.Login // without a user, or as user "token", the password is an API key
 	CAFile     string
 	ServerName string
 	Insecure   bool
@@ -57,6 +57,9 @@ func New(o Options) (*Client, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, katprep.Errorf(katprep.Invalid, "Thruk: %q is no http or https URL", o.URL).WithHint("use https://HOST/thruk")
+	}
+	if o.Login.User == "token" {
+		o.Login.User = ""
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second

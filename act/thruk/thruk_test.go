@@ -22,7 +22,7 @@ import (
 
 func client(t *testing.T, url, key, backend string) *thruk.Client {
 	t.Helper()
-	c, err := thruk.New(thruk.Options{URL: url, Login: creds.Login{Password: creds.NewSecret(key)}, Backend: backend, Patience: 2 * time.Second})
+	c, err := thruk.New(thruk.Options{URL: url, Login: creds.Login{User: "token", Password: creds.NewSecret(key)}, Backend: backend, Patience: 2 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // The types of systems that a configuration may name.
 var (
 	SourceTypes     = []string{"direct", "foreman", "ssh"}
-	MonitoringTypes = []string{"alertmanager", "icinga2", "livestatus", "nagios", "zabbix"}
+	MonitoringTypes = []string{"alertmanager", "icinga1", "icinga2", "livestatus", "nagios", "thruk", "zabbix"}
 	HypervisorTypes = []string{"hyperv", "libvirt", "proxmox", "vsphere", "xapi"}
 )
 

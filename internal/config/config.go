@@ -82,6 +82,12 @@ type System struct {
 	Timeout     Duration `yaml:"timeout"`
 	KnownHosts  string   `yaml:"known_hosts"`
 	User        string   `yaml:"user"`
+
+	// Monitoring systems.
+	Children   bool     `yaml:"children"`    // icinga2, nagios: downtimes of dependent hosts as well
+	DateFormat string   `yaml:"date_format"` // nagios: as in nagios.cfg; empty: found out
+	Labels     []string `yaml:"labels"`      // alertmanager: labels that hold the host; empty: instance
+	Backend    string   `yaml:"backend"`     // thruk: key of the one backend that is meant
 }
 
 // Credentials say where secrets are found; see docs/credentials.md for the
