@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -334,7 +335,12 @@ func (r *runner) gate(ctx context.Context, i int, s *Summary) error {
 	w := r.Plan.Waves[i]
 	id := gateStep + "." + strconv.Itoa(i)
 	passed := r.p.gate(id)
-	if w.Gate == katprep.GateNone || passed.Event == katprep.EventDone {
+	hosts := r.hosts(i)
+	if w.Gate == katprep.GateNone || passed.Event == katprep.EventDone || len(hosts) == 0 {
+		return nil
+	}
+	if !slices.ContainsFunc(hosts, func(h *katprep.HostPlan) bool { return r.p.begun(h, katprep.StageExecute) || len(h.Steps) == 0 }) {
+		r.halt("no host of wave " + w.Name + " was executed, and the next one waits for it")
 		return nil
 	}
 	e := katprep.Entry{Stage: katprep.StageExecute, Step: id, Data: map[string]string{"wave": w.Name, "gate": string(w.Gate)}}

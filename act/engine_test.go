@@ -1,6 +1,7 @@
 package act_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -234,3 +235,13 @@ func killAndResume(t *testing.T, p katprep.Plan, n int, keep bool) bool {
 }
 
 func at(j *acttest.Journal) int { return len(j.All()) }
+
+// A needer is a fleet that knows whether hosts need a reboot.
+type needer struct {
+	acttest.Fleet
+	need katprep.Need
+}
+
+func (n needer) RebootNeeded(context.Context, act.Target) (katprep.Reboot, error) {
+	return katprep.Reboot{Need: n.need}, nil
+}

@@ -361,6 +361,15 @@ func TestGates(t *testing.T) {
 			}
 		}
 	})
+	t.Run("not executed", func(t *testing.T) {
+		p := gated(katprep.GatePause)
+		w, j := world(p), &acttest.Journal{}
+		for range 2 { // the second time must not count as taken up again
+			if s := run(t, engine(p, w, j), katprep.StageExecute); s.Paused != "" || !strings.Contains(s.Stopped, "no host of wave canary") || s.Failures() != 3 {
+				t.Errorf("%+v", s)
+			}
+		}
+	})
 	t.Run("nobody to confirm", func(t *testing.T) {
 		p := gated(katprep.GateConfirm)
 		w, j := world(p), &acttest.Journal{}
