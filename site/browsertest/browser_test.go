@@ -157,7 +157,7 @@ func (b *browser) visit(page string) {
 		b.t.Fatal(err)
 	}
 	b.do(chromedp.Navigate("file://" + filepath.Join(out, page)))
-	b.eventually(`document.readyState === "complete"`)
+	b.eventually(`document.readyState === "complete" && document.getElementById("main")`)
 }
 
 // pages lists one page of each kind.
@@ -262,7 +262,7 @@ func TestKeyboard(t *testing.T) {
 	b.do(chromedp.KeyEvent(kb.ArrowDown))
 	b.eventually(`document.getElementById("search").getAttribute("aria-activedescendant") === "hit-0"`)
 	b.do(chromedp.KeyEvent(kb.Enter))
-	b.eventually(`location.pathname.includes("/hosts/web01") && document.querySelector("h1")?.textContent === "web01.example.com"`)
+	b.eventually(`location.pathname.includes("/hosts/web01") && document.querySelector("h1")?.textContent === "web01.example.com" && !document.getElementById("tools").hidden`)
 
 	// What nobody knows of is not called harmless.
 	b.do(chromedp.KeyEvent("/"))
