@@ -46,22 +46,38 @@ func segment(s string) string {
 	return url.PathEscape(s)
 }
 
-// accepts holds a request to what its call lists.
-func (e *Call) accepts(query url.Values, body any) error {
+// accepts holds a request to what its call lists, and to what the server's
+// version has as far as that is known.
+func (e *Call) accepts(s *Server, query url.Values, body any) error {
+	if s != nil && e.Since != "" && !s.Can(e.Since) {
+		return katprep.Errorf(katprep.NotFound, "%s has no %s (%s %s)", s.FullVersion, e.Since, e.Method, e.Path)
+	}
+	var used []string
 	for name := range query {
-		if !slices.Contains(e.Params, strings.TrimSuffix(name, "[]")) {
+		used = append(used, strings.TrimSuffix(name, "[]"))
+	}
+	if body != nil {
+		used = append(used, keysOf(body)...)
+	}
+	for _, name := range used {
+		if inside(name, e.Params) {
+			continue
+		}
+		if !slices.Contains(e.Params, name) {
 			return katprep.Errorf(katprep.Internal, "%s %s has no parameter %q", e.Method, e.Path, name)
 		}
-	}
-	if body == nil {
-		return nil
-	}
-	for _, name := range keysOf(body) {
-		if !slices.Contains(e.Params, name) {
-			return katprep.Errorf(katprep.Internal, "%s %s has no field %q", e.Method, e.Path, name)
+		if f, guarded := e.Guards[name]; guarded && s != nil && !s.Can(f) {
+			return katprep.Errorf(katprep.Internal, "%s %s has no parameter %q in %s", e.Method, e.Path, name, s.FullVersion)
 		}
 	}
 	return nil
+}
+
+// inside reports whether the name is one inside of a parameter whose content
+// is free, such as the inputs of a report.
+func inside(name string, params []string) bool {
+	top, _, nested := strings.Cut(name, ".")
+	return nested && slices.Contains(params, top) && !slices.ContainsFunc(params, func(p string) bool { return strings.HasPrefix(p, top+".") })
 }
 
 // keysOf lists the fields of a body, two levels deep.

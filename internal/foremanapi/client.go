@@ -46,6 +46,8 @@ type Client struct {
 	always   atomic.Bool // the password goes with each request
 	refused  error       // the 401 that ended it all
 	status   Status
+
+	server atomic.Pointer[Server] // once asked
 }
 
 // New returns a client; nothing is sent yet. Errors are of kind
@@ -123,7 +125,7 @@ func (c *Client) request(e *Call, args []string, query url.Values, body []byte, 
 
 // raw sends a call and returns the body of its good answer.
 func (c *Client) raw(ctx context.Context, e *Call, args []string, query url.Values, body any) ([]byte, error) {
-	if err := e.accepts(query, body); err != nil {
+	if err := e.accepts(c.server.Load(), query, body); err != nil {
 		return nil, err
 	}
 	payload, err := encode(e, body)

@@ -281,6 +281,26 @@ func TestNothingUnlistedIsSent(t *testing.T) {
 	}
 }
 
+// TestNothingNewIsSentToOldServers: a guard that a caller forgot is an error,
+// not a parameter that the server ignores.
+func TestNothingNewIsSentToOldServers(t *testing.T) {
+	f, c := newFake(t)
+	f.json("GET /api/plugins", `{"results":[{"name":"katello","version":"3.4.0"}]}`)
+	if _, err := c.Server(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := f.requests.Load()
+	if _, err := c.HostErrata(t.Context(), 1, true); katprep.KindOf(err) != katprep.Internal {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := c.Traces(t.Context(), 1); katprep.KindOf(err) != katprep.NotFound || !strings.Contains(err.Error(), "Katello 3.4.0 has no traces") {
+		t.Errorf("error is %v", err)
+	}
+	if f.requests.Load() != before {
+		t.Errorf("%d requests", f.requests.Load()-before)
+	}
+}
+
 // A moving list is one whose records come and go while it is read.
 type moving struct {
 	ids    []int

@@ -121,6 +121,9 @@ func decodeError(body []byte) (msg string, missing []string) {
 	if len(b.Error) > 0 {
 		_ = json.Unmarshal(b.Error, &d) // a string, or a shape below
 	}
+	for i, p := range d.Missing {
+		d.Missing[i] = oneLine(p, 60)
+	}
 	parts := []string{joined(d.Message, d.Details), strings.Join(d.Full, "; "), asText(b.Error),
 		string(b.DisplayMessage), string(b.Message), firstText(b.Errors)}
 	for _, p := range parts {

@@ -71,7 +71,6 @@ const (
 	Sorted         Feature = "sorted lists of content"
 	Agent          Feature = "katello-agent"
 	ParameterTypes Feature = "typed parameters"
-	PowerState     Feature = "power state"
 	Reports        Feature = "report templates"
 	ReportFormats  Feature = "report formats"
 	JobTimeout     Feature = "timeout of a job"
@@ -98,7 +97,6 @@ var eras = map[Feature]era{
 	Sorted:         {katello: []int{3, 10}},
 	Agent:          {katello: []int{4, 10}, until: true},
 	ParameterTypes: {foreman: []int{1, 24}},
-	PowerState:     {foreman: []int{1, 22}},
 	Reports:        {foreman: []int{1, 20}},
 	ReportFormats:  {foreman: []int{1, 24}},
 	JobTimeout:     {foreman: []int{1, 20}},
@@ -158,6 +156,7 @@ func (c *Client) Server(ctx context.Context) (*Server, error) {
 			return nil, err
 		}
 		s.PluginsErr = err
+		c.server.Store(s)
 		return s, nil
 	}
 	for _, p := range page.Results {
@@ -167,6 +166,7 @@ func (c *Client) Server(ctx context.Context) (*Server, error) {
 		s.Katello = ParseVersion(v)
 		s.FullVersion += ", Katello " + oneLine(v, 40)
 	}
+	c.server.Store(s)
 	return s, nil
 }
 

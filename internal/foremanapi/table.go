@@ -64,7 +64,6 @@ var (
 	callUserGroups = get("/api/usergroups", "", params()...)
 	callSettings   = get("/api/settings", "", params()...)
 	callPower      = put("/api/hosts/:id/power", "", "power_action")
-	callPowerState = get("/api/hosts/:id/power", "").since(PowerState)
 
 	callParams      = get("/api/hosts/:host_id/parameters", "", params()...)
 	callCreateParam = post("/api/hosts/:host_id/parameters", "", "parameter", "parameter.name", "parameter.value", "parameter.parameter_type").guard(ParameterTypes, "parameter.parameter_type")
@@ -115,7 +114,7 @@ var (
 func Calls() []Call {
 	all := []*Call{
 		callStatus, callPlugins, callHosts, callHost, callFacts, callHostFacts, callOrgs, callLocs, callGroups, callUsers, callUserGroups, callSettings,
-		callPower, callPowerState, callParams, callCreateParam, callUpdateParam, callDeleteParam, callReports, callGenerateReport,
+		callPower, callParams, callCreateParam, callUpdateParam, callDeleteParam, callReports, callGenerateReport,
 		callHostErrata, callPackages, callDebs, callTraces, callInstallable, callApplicable, callErrata, callViews, callEnvironments,
 		callCollections, callAgentErrata, callAgentPackages,
 		callFeatures, callTemplates, callCreateJob, callJobs, callJob, callJobOutput, callCancelJob, callTask,
