@@ -11,6 +11,7 @@ import (
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/act"
+	"github.com/stdevel/katprep/act/foreman"
 	"github.com/stdevel/katprep/act/hook"
 	"github.com/stdevel/katprep/internal/config"
 	"github.com/stdevel/katprep/internal/creds"
@@ -26,6 +27,9 @@ type Options struct {
 	SSH    sshx.Options                     // how hosts are reached over SSH
 	Hooks  *hook.Runner                     // runs hooks on the controller; nil: none are
 	Output func(host, line string)          // told what direct hosts print while they are patched; may be nil
+	// Foreman changes what the configuration cannot say of a Foreman's
+	// patcher, such as its pace in a demo; may be nil.
+	Foreman func(*foreman.Options)
 }
 
 // A Role is what a system does for katprep.

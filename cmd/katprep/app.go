@@ -31,6 +31,7 @@ type app struct {
 	arc     *archive.Archive
 	creds   *creds.Finder
 	acting  *all.Systems
+	pace    *demoPace // nil: that of real hosts
 }
 
 func newApp(ctx context.Context, c *cli, tm *term.Terminal, s streams, env map[string]string) *app {

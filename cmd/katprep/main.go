@@ -35,7 +35,12 @@ type exited int
 
 // run is the whole program: it parses the command line, runs the command and
 // returns the exit code. It touches nothing global, so tests can call it.
-func run(ctx context.Context, args []string, s streams, environ []string) (code int) {
+func run(ctx context.Context, args []string, s streams, environ []string) int {
+	return runWith(ctx, args, s, environ, nil)
+}
+
+// runWith is run at a demo's pace, if there is one.
+func runWith(ctx context.Context, args []string, s streams, environ []string, pace *demoPace) (code int) {
 	env := parseEnv(environ)
 	tm := term.New(term.Options{Out: s.out, Err: s.err, NoColor: env["NO_COLOR"] != ""})
 	defer func() {
@@ -76,6 +81,7 @@ func run(ctx context.Context, args []string, s streams, environ []string) (code 
 		Quiet: cli.Quiet, JSON: cli.Output == "json",
 	})
 	a := newApp(ctx, &cli, tm, s, env)
+	a.pace = pace
 	defer a.close()
 	return a.finish(parsed.Run(a))
 }

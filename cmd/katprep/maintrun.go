@@ -196,6 +196,9 @@ func (a *app) runLocal(cfg *config.Config, arc *archive.Archive, local *act.Loca
 			VerifyAgain: c.again, CancelOnInterrupt: c.cancel,
 		},
 	}
+	if a.pace != nil {
+		a.pace.engine(&e.Options)
+	}
 	sum, err := e.Run(a.ctx, c.stages...)
 	a.term.Status("")
 	if rerr := a.release(local, rec.Plan, hosts); rerr != nil {

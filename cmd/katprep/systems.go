@@ -26,6 +26,9 @@ func (a *app) systems(cfg *config.Config) *all.Systems {
 	if dir, err := a.stateDir(cfg); err == nil {
 		o.Hooks = &hook.Runner{Dir: filepath.Join(dir, "scripts")}
 	}
+	if a.pace != nil {
+		o.Foreman = a.pace.foreman
+	}
 	a.acting = all.New(cfg, o)
 	return a.acting
 }
