@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 
@@ -50,15 +51,30 @@ type host struct {
 	crit   string // criticality
 }
 
-// An event is a host in a pair, in short.
+// An event is a host in a pair, in short. There is one for every change of
+// every host, so that its fields are small.
 type event struct {
 	pair     int32
 	packages int32
-	errata   [len(katprep.Endings)]int32
-	word     render.Word
-	rebooted katprep.Answer
-	kernel   bool
-	page     bool // there is a page of the change
+	errata   [len(katprep.Endings)]uint16
+	presence uint8 // index into presences
+	rebooted uint8 // index into answers
+	flags    flags
+}
+
+var (
+	presences = [...]katprep.Presence{katprep.NotCollected, katprep.InBoth, katprep.OnlyBefore, katprep.OnlyAfter, katprep.NotSelected}
+	answers   = [...]katprep.Answer{katprep.NotKnown, katprep.Yes, katprep.No}
+)
+
+// newEvent makes an event of a summary. What no list knows reads as unknown.
+func newEvent(pair int, s *summary) event {
+	e := event{pair: int32(pair), packages: int32(s.Packages), flags: s.Flags,
+		presence: uint8(max(0, slices.Index(presences[:], s.Presence))), rebooted: uint8(max(0, slices.Index(answers[:], s.Rebooted)))}
+	for i, n := range s.counts() {
+		e.errata[i] = uint16(min(n, math.MaxUint16))
+	}
+	return e
 }
 
 // A record is a host with an erratum in a pair; pair -1 is the newest

@@ -154,8 +154,12 @@ func (b *builder) hostPage(h *host, hi int32, s *katprep.State) error {
 
 func (b *builder) eventRow(e event) eventRow {
 	p := b.m.pairs[e.pair]
-	r := eventRow{Pair: p, Word: e.word, n: e.errata, Packages: int(e.packages), Rebooted: e.rebooted, Kernel: e.kernel}
-	if e.page {
+	s := summary{Presence: presences[e.presence], Flags: e.flags}
+	r := eventRow{Pair: p, Word: s.word(), Packages: int(e.packages), Rebooted: answers[e.rebooted], Kernel: s.is(flagKernel)}
+	for i, n := range e.errata {
+		r.n[i] = int32(n)
+	}
+	if s.is(flagPage) {
 		r.Href = p.key() + ".html"
 	}
 	return r

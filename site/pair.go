@@ -75,7 +75,7 @@ func (b *builder) absorb(i int, p *pair, s *summary) row {
 	hi := m.hostIndex(s.Host)
 	h := m.hosts[hi]
 	h.group = s.Group
-	e := event{pair: int32(i), packages: int32(s.Packages), errata: s.counts(), word: s.word(), rebooted: s.Rebooted, kernel: s.is(flagKernel), page: s.is(flagPage)}
+	e := newEvent(i, s)
 	h.events = append(h.events, e)
 	for _, o := range s.Errata {
 		if katprep.Endings[o.Ending] != katprep.Pending {
@@ -83,7 +83,7 @@ func (b *builder) absorb(i int, p *pair, s *summary) row {
 		}
 	}
 	r := row{summary: s, host: h, href: "hosts/" + h.slug + "/index.html"}
-	if e.page {
+	if s.is(flagPage) {
 		r.href = "hosts/" + h.slug + "/" + p.key() + ".html"
 	}
 	return r

@@ -86,7 +86,7 @@ type git struct {
 func (g *git) do(args ...string) (string, error) {
 	cmd := exec.CommandContext(g.ctx, "git", args...)
 	cmd.Dir = g.dir
-	cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_DIR="+g.dir)
+	cmd.Env = append(cmd.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_DIR="+g.dir)
 	return run(cmd, "git "+args[0])
 }
 
