@@ -148,12 +148,10 @@ func (e *Engine) begin(ctx context.Context) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(e.Plan)
+	digest, err := planDigest(e.Plan)
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(data)
-	digest := hex.EncodeToString(sum[:])
 	if p.plan != "" && p.plan != digest {
 		return nil, katprep.Errorf(katprep.Conflict, "the plan of run %s is not the one that was begun", e.Plan.Run).
 			WithHint("nothing but the frozen plan is executed: plan another run")
@@ -164,6 +162,26 @@ func (e *Engine) begin(ctx context.Context) (*runner, error) {
 	}
 	r.started, r.mono = r.now(), time.Now()
 	return r, ctx.Err()
+}
+
+// planDigest identifies a plan. It goes host by host: a plan may be large.
+func planDigest(p katprep.Plan) (string, error) {
+	sum := sha256.New()
+	hosts := p.Hosts
+	p.Hosts = nil
+	head, err := json.Marshal(p)
+	if err != nil {
+		return "", err
+	}
+	sum.Write(head)
+	for i := range hosts {
+		h, err := json.Marshal(&hosts[i])
+		if err != nil {
+			return "", err
+		}
+		sum.Write(h)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 func (r *runner) now() time.Time {

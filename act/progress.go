@@ -49,6 +49,23 @@ func (s *StepState) apply(e *katprep.Entry, place int) {
 		if e.Ref != "" {
 			s.Ref = e.Ref
 		}
+		s.trim(e)
+	}
+}
+
+// trim forgets evidence that no later step needs; the journal has it.
+func (s *StepState) trim(e *katprep.Entry) {
+	if e.Event != katprep.EventDone {
+		return
+	}
+	s.Message = ""
+	if e.Kind != katprep.StepReboot {
+		s.Intent = nil
+	}
+	switch {
+	case e.Kind == katprep.StepDowntime, e.Kind == katprep.StepPatch, e.Step == "health.before":
+	default:
+		s.Data = nil
 	}
 }
 

@@ -191,7 +191,7 @@ func (a *app) runLocal(cfg *config.Config, arc *archive.Archive, local *act.Loca
 	e := &act.Engine{
 		Plan: rec.Plan, Systems: a.systems(cfg), Journal: local.Journal,
 		Options: act.Options{
-			By: a.author().Name, Select: keep, Notify: a.tellStep(len(hosts)), Commit: a.committer(arc, local, rec.Plan.Run),
+			By: a.author().Name, Select: keep, Notify: a.tellStep(len(hosts)), Commit: a.committer(arc, local, rec.Plan.Run, len(rec.Journal)),
 			Confirm: a.confirmer(c.yes), Unverified: c.unverified, RetryUnknown: c.flags.RetryUnknown,
 			VerifyAgain: c.again, CancelOnInterrupt: c.cancel,
 		},
@@ -207,15 +207,18 @@ func (a *app) runLocal(cfg *config.Config, arc *archive.Archive, local *act.Loca
 	return a.sayStages(rec.Plan, sum, err)
 }
 
-// committer copies the journal into the archive. An interrupt does not stop
+// committer copies what is new in the journal into the archive. An interrupt does not stop
 // it: what was done is to be known.
-func (a *app) committer(arc *archive.Archive, local *act.LocalRun, run katprep.RunID) func(katprep.Stage) error {
+func (a *app) committer(arc *archive.Archive, local *act.LocalRun, run katprep.RunID, archived int) func(katprep.Stage) error {
 	return func(stage katprep.Stage) error {
 		entries, err := journalOf(local.Journal)
 		if err != nil {
 			return err
 		}
-		_, err = arc.PutJournal(context.WithoutCancel(a.ctx), run, stage, entries)
+		if archived >= len(entries) {
+			return nil
+		}
+		_, err = arc.PutJournal(context.WithoutCancel(a.ctx), run, stage, entries[archived:])
 		return err
 	}
 }
