@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Dialer      *sshx.Dialer     // nil: this machine
 	Hosts       []inventory.Host // over SSH
+	Any         bool             // reach hosts that are not among Hosts by their names
 	Local       katprep.Host     // this machine's identity, without a Dialer
 	Sudo        bool             // become root with "sudo -n /bin/sh -s"; the inventory may say otherwise
 	Concurrency int              // hosts patched at once; 0: 8
@@ -34,7 +35,7 @@ type Options struct {
 	Fixes func(id string) (katprep.Erratum, bool)
 	// Output is told each host's latest line while a job runs; nil: nobody.
 	Output func(host, line string)
-	Sh     []string // this machine's shell that reads a script on its input; nil: "/bin/sh", "-s"
+	Sh     []string // this machine's shell that reads a script on its input; nil: "/bin/sh", "-s", through sudo if Sudo
 }
 
 // Direct is an act.Patcher, act.Rebooter, act.RebootNeeder, act.Hook and
@@ -64,6 +65,9 @@ func New(o Options) *Direct {
 	}
 	if len(o.Sh) == 0 {
 		o.Sh = []string{"/bin/sh", "-s"}
+		if o.Sudo {
+			o.Sh = []string{"sudo", "-n", "/bin/sh", "-s"}
+		}
 	}
 	return &Direct{o}
 }
@@ -92,6 +96,9 @@ func (d *Direct) host(t act.Target) (inventory.Host, error) {
 	}
 	if d.o.Dialer == nil && (strings.EqualFold(name, d.o.Local.Name) || t.Host.HostID == d.o.Local.HostID && name == "") {
 		return inventory.Host{Host: sshx.Host{Name: d.o.Local.Name}}, nil
+	}
+	if d.o.Any && d.o.Dialer != nil {
+		return inventory.Host{Host: sshx.Host{Name: name}}, sshx.CheckName(name)
 	}
 	return inventory.Host{}, katprep.Errorf(katprep.NotFound, "no host %q is known here", name)
 }

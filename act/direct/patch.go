@@ -91,7 +91,7 @@ func (d *Direct) fit(ctx context.Context, sh shell, h inventory.Host) (family st
 	family = strings.TrimSpace(out.Data("family"))
 	switch {
 	case probe.ParseHost(out.Data("host")).UID != "0":
-		return "", katprep.Errorf(katprep.Denied, "patch %s: the user is not root there", h.Name).WithHint("set sudo: true")
+		return "", katprep.Errorf(katprep.Denied, "patch %s: the user is not root there", h.Name).WithHint("set sudo: true, or be root")
 	case family == "":
 		return "", katprep.Errorf(katprep.Invalid, "patch %s: neither dpkg nor rpm manages its packages", h.Name)
 	}

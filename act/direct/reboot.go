@@ -95,7 +95,7 @@ func (d *Direct) sendReboot(ctx context.Context, h inventory.Host, t act.Target,
 		case err != nil:
 			return katprep.Errorf(katprep.KindOf(err), "reboot %s: %w", h.Name, err)
 		case s.uid != "0":
-			return katprep.Errorf(katprep.Denied, "reboot %s: the user is not root there", h.Name).WithHint("set sudo: true")
+			return katprep.Errorf(katprep.Denied, "reboot %s: the user is not root there", h.Name).WithHint("set sudo: true, or be root")
 		case s.state == "running":
 			return nil
 		}

@@ -21,6 +21,9 @@ type Options struct {
 	Path  func(string) string                                     // resolves a path of the configuration
 	Warn  func(format string, args ...any)                        // tells the user what is unsafe
 	SSH   sshx.Options                                            // what the user's surroundings say about SSH
+
+	sources []config.Source  // all of the configuration: one may list hosts for another
+	kinds   map[string]maker // what opens them
 }
 
 // maker opens one kind of source.
@@ -40,6 +43,7 @@ func Open(c *config.Config, o Options) ([]collect.Source, error) {
 	if len(sources) == 0 {
 		sources = []config.Source{{Name: "local", Type: "direct"}}
 	}
+	o.sources, o.kinds = c.Sources, kinds
 	if err := knownNames(sources, o.Names); err != nil {
 		return nil, err
 	}

@@ -12,7 +12,11 @@ func newDirect(s config.Source, o Options) (collect.Collector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return direct.NewLocal(direct.Options{Name: s.Name, Changelogs: true, Feed: f, Refresh: s.Refresh}, o.User), nil
+	do := direct.Options{Name: s.Name, Changelogs: true, Feed: f, Refresh: s.Refresh}
+	if s.Sudo {
+		do.Command = []string{"sudo", "-n", "/bin/sh", "-s"}
+	}
+	return direct.NewLocal(do, o.User), nil
 }
 
 func newForeman(s config.Source, o Options) (collect.Collector, error) {

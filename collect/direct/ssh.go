@@ -19,10 +19,11 @@ import (
 type SSHOptions struct {
 	Options
 	Dialer   *sshx.Dialer
-	Hosts    []inventory.Host // sorted by name
-	Sudo     bool             // become root with "sudo -n /bin/sh -s"; the inventory may say otherwise
-	Deadline time.Duration    // for one host, connecting included; 0: ten minutes
-	User     string           // for the record
+	Hosts    []inventory.Host  // sorted by name
+	From     collect.Collector // lists further hosts, by name; nil: none
+	Sudo     bool              // become root with "sudo -n /bin/sh -s"; the inventory may say otherwise
+	Deadline time.Duration     // for one host, connecting included; 0: ten minutes
+	User     string            // for the record
 }
 
 // SSH reads hosts over SSH.
@@ -42,21 +43,30 @@ func NewSSH(o SSHOptions) *SSH {
 	return &SSH{o}
 }
 
-// Source says that there are hosts; it connects to none.
-func (s *SSH) Source(context.Context) (katprep.Source, error) {
-	if len(s.o.Hosts) == 0 {
+// Source says that there are hosts; it connects to none of them.
+func (s *SSH) Source(ctx context.Context) (katprep.Source, error) {
+	if s.o.From != nil {
+		if _, err := s.o.From.Source(ctx); err != nil {
+			return katprep.Source{}, err
+		}
+	}
+	if len(s.o.Hosts) == 0 && s.o.From == nil {
 		return katprep.Source{}, katprep.Errorf(katprep.Invalid, "source %s: there is no host in it", s.o.Name)
 	}
 	return katprep.Source{Name: s.o.Name, Type: "ssh", Product: "hosts over SSH", User: s.o.User}, nil
 }
 
-// Targets yields the hosts by name.
-func (s *SSH) Targets(_ context.Context, sel katprep.Selection) iter.Seq2[collect.Target, error] {
+// Targets yields the hosts by name, then those that the other source lists.
+func (s *SSH) Targets(ctx context.Context, sel katprep.Selection) iter.Seq2[collect.Target, error] {
 	return func(yield func(collect.Target, error) bool) {
-		hosts := make([]katprep.Host, 0, len(s.o.Hosts))
-		for _, h := range s.o.Hosts {
+		var known []katprep.Host
+		for h, err := range s.hosts(ctx, sel) {
+			if err != nil {
+				yield(collect.Target{}, err)
+				return
+			}
 			host := katprep.Host{HostID: katprep.HostID{Source: s.o.Name, ID: h.Name}, Name: h.Name}
-			hosts = append(hosts, host)
+			known = append(known, host)
 			if !mayMatch(sel, h.Name) {
 				continue
 			}
@@ -65,8 +75,36 @@ func (s *SSH) Targets(_ context.Context, sel katprep.Selection) iter.Seq2[collec
 				return
 			}
 		}
-		if err := unknownNames(sel, hosts, s.o.Name); err != nil {
+		if err := unknownNames(sel, known, s.o.Name); err != nil {
 			yield(collect.Target{}, err)
+		}
+	}
+}
+
+// hosts lists each host once; those named here come first.
+func (s *SSH) hosts(ctx context.Context, sel katprep.Selection) iter.Seq2[inventory.Host, error] {
+	return func(yield func(inventory.Host, error) bool) {
+		seen := map[string]bool{}
+		for _, h := range s.o.Hosts {
+			seen[strings.ToLower(h.Name)] = true
+			if !yield(h, nil) {
+				return
+			}
+		}
+		if s.o.From == nil {
+			return
+		}
+		for t, err := range s.o.From.Targets(ctx, katprep.Selection{Search: sel.Search}) {
+			if err != nil {
+				yield(inventory.Host{}, err)
+				return
+			}
+			if name := t.Host.Name; !seen[strings.ToLower(name)] {
+				seen[strings.ToLower(name)] = true
+				if !yield(inventory.Host{Host: sshx.Host{Name: name}}, nil) {
+					return
+				}
+			}
 		}
 	}
 }

@@ -363,6 +363,31 @@ func testDebianAdvisories(t *testing.T, h *lab.Host) {
 	}
 }
 
+// TestHostsOfAnotherSource: the other source lists, SSH reads.
+func TestHostsOfAnotherSource(t *testing.T) {
+	other := &collecttest.Memory{Hosts: []collecttest.MemoryHost{
+		{Host: katprep.Host{HostID: katprep.HostID{Source: "sat", ID: "1"}, Name: "b.example.com"}},
+		{Host: katprep.Host{HostID: katprep.HostID{Source: "sat", ID: "2"}, Name: "-oProxyCommand=reboot"}},
+		{Host: katprep.Host{HostID: katprep.HostID{Source: "sat", ID: "3"}, Name: "A.example.com"}},
+	}}
+	o := SSHOptions{Options: Options{Name: "dmz"}, From: other, Hosts: []inventory.Host{{Host: sshx.Host{Name: "a.example.com"}}}, Dialer: sshx.New(sshx.Options{User: "x"})}
+	var names []string
+	for target, err := range NewSSH(o).Targets(t.Context(), katprep.Selection{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, target.Host.Name)
+		if strings.HasPrefix(target.Host.Name, "-") {
+			if _, err := target.Read(t.Context()); katprep.KindOf(err) != katprep.Invalid {
+				t.Errorf("an option as a host name: %v", err)
+			}
+		}
+	}
+	if want := []string{"a.example.com", "b.example.com", "-oProxyCommand=reboot"}; !slices.Equal(names, want) {
+		t.Errorf("hosts %v", names)
+	}
+}
+
 func TestNoHosts(t *testing.T) {
 	if _, err := NewSSH(SSHOptions{}).Source(t.Context()); katprep.KindOf(err) != katprep.Invalid {
 		t.Errorf("an empty list of hosts: %v", err)

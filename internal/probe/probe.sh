@@ -175,7 +175,13 @@ elif has dnf || has yum; then
 	section dnf-list $limit $y -q updateinfo list
 	section dnf-info $limit $y -q updateinfo info
 	section dnf-updates $limit $y -q check-update
+	section dnf-fetched dnf_fetched
 fi
+:
+}
+
+dnf_fetched() {
+stat -c %Y /var/cache/libdnf5/*/repodata/repomd.xml /var/cache/dnf/*/repodata/repomd.xml /var/cache/yum/*/*/*/repomd.xml 2>/dev/null
 :
 }
 
@@ -196,6 +202,7 @@ section dnf5-text $limit dnf5 -q -C advisory list --available
 section dnf5-info-text $limit dnf5 -q -C advisory info --available
 section dnf-updates $limit dnf5 -q -C check-upgrade
 section dnf5-repos $limit dnf5 -q -C repo info --enabled
+section dnf-fetched dnf_fetched
 }
 
 suse() {

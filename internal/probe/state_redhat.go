@@ -107,6 +107,7 @@ func (a *assembler) textUpdates(c Content, tool string) {
 	c.Updates = ParseCheckUpdate(data)
 	a.takeOver(c)
 	a.knows(katprep.AspectUpdates, katprep.AspectErrata)
+	a.fresh(ParseFetched(a.out.Data("dnf-fetched")), tool+" makecache")
 }
 
 // zypper reads patches and updates; their repositories' age is that of the

@@ -12,6 +12,13 @@ import (
 	"github.com/stdevel/katprep/internal/sshx"
 )
 
+// fromSource begins an inventory that is another source of the configuration.
+const fromSource = "source:"
+
+// From returns the name of the source that lists the hosts of this one, for
+// "inventory: source:NAME"; ok is false if a file or nothing does.
+func From(s config.Source) (name string, ok bool) { return strings.CutPrefix(s.Inventory, fromSource) }
+
 // Open returns the hosts of a source, sorted by name, and what connects to
 // them. base holds what the user's surroundings say; path resolves paths of
 // the configuration.
@@ -20,7 +27,7 @@ func Open(s config.Source, base sshx.Options, path func(string) string) ([]inven
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.Inventory != "" {
+	if _, other := From(s); s.Inventory != "" && !other {
 		listed, err := inventory.Read(path(s.Inventory))
 		if err != nil {
 			return nil, nil, err

@@ -18,6 +18,12 @@ func TestOpen(t *testing.T) {
 	if err != nil || d == nil || len(hosts) != 3 || hosts[0].Name != "B" || hosts[0].User != "root" || hosts[1].Name != "c" || hosts[1].Group != "web" || hosts[2].Port != 2222 {
 		t.Errorf("%+v, %v", hosts, err)
 	}
+	if hosts, _, err := Open(config.Source{Inventory: "source:sat"}, sshx.Options{}, path); err != nil || len(hosts) != 0 {
+		t.Errorf("hosts of another source: %v, %v", hosts, err)
+	}
+	if name, ok := From(config.Source{Inventory: "source:sat"}); !ok || name != "sat" {
+		t.Errorf("from %q, %v", name, ok)
+	}
 	for what, s := range map[string]config.Source{
 		"option":       {Hosts: []string{"-oProxyCommand=x"}},
 		"no inventory": {Inventory: "missing"},
