@@ -60,7 +60,7 @@ func open(t testing.TB, s *simulator.Server, o vsphere.Options) *vsphere.Client 
 		o.Login = creds.Login{User: s.URL.User.Username(), Password: creds.NewSecret(password)}
 	}
 	o.MinFree = -1 // the simulator's datastores are this machine's disk
-	o.Limits.Poll = 20 * time.Millisecond
+	o.Limits.Poll, o.Limits.Creations = 20*time.Millisecond, 8
 	c, err := vsphere.New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -136,20 +136,28 @@ func (k *Keeper) Objects(ctx context.Context) ([]act.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	twice := map[string]int{}
-	for _, v := range list {
-		twice[v.Name]++
-	}
+	unique := names(list)
 	objects := make([]act.Object, 0, len(list))
 	for _, v := range list {
-		o := act.Object{Name: v.Name, Display: v.Name, IPs: v.IPs, MACs: v.MACs, UUID: v.UUID, Groups: v.Groups}
-		if twice[v.Name] > 1 {
-			o.Name = cmp.Or(v.Path, v.ID) // the name alone would not find it
-		}
-		objects = append(objects, o)
+		objects = append(objects, act.Object{Name: unique(v), Display: v.Name, IPs: v.IPs, MACs: v.MACs, UUID: v.UUID, Groups: v.Groups})
 	}
 	slices.SortFunc(objects, func(a, b act.Object) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UUID, b.UUID)) })
 	return slices.CompactFunc(objects, func(a, b act.Object) bool { return a.Name == b.Name && a.UUID == b.UUID }), nil
+}
+
+// names returns what each VM is found by: its name, or more if others have
+// that too.
+func names(list []VM) func(VM) string {
+	count := map[string]int{}
+	for _, v := range list {
+		count[v.Name]++
+	}
+	return func(v VM) string {
+		if count[v.Name] > 1 {
+			return cmp.Or(v.Path, v.ID)
+		}
+		return v.Name
+	}
 }
 
 // Leftovers keeps the contract of [act.Leftovers].
@@ -162,11 +170,12 @@ func (k *Keeper) Leftovers(ctx context.Context) ([]act.Leftover, error) {
 	if err != nil {
 		return nil, err
 	}
+	unique := names(list)
 	var left []act.Leftover
 	for _, v := range list {
 		for _, s := range forest[v.ID] {
 			if s.Mark.Marker != "" {
-				left = append(left, act.Leftover{VM: v.Name, Name: s.Name, Marker: s.Mark.Marker, Created: s.Created})
+				left = append(left, act.Leftover{VM: unique(v), Name: s.Name, Marker: s.Mark.Marker, Created: s.Created})
 			}
 		}
 	}
