@@ -65,3 +65,33 @@ func FuzzWrap(f *testing.F) {
 		t.Fatal("the value has no end")
 	})
 }
+
+func TestErrataQuery(t *testing.T) {
+	a := &Actor{features: map[string]int64{errataByID: 1, errataBySearch: 2}}
+	for want, r := range map[string]act.PatchRequest{
+		"":                        {Packages: []string{"bash"}},
+		"1 errata=A,B":            {Errata: []string{"A", "B"}},
+		"2 query=type = security": {All: true, Security: true},
+		"2 query=type = security or errata_id ^ (A, B)": {All: true, Security: true, Errata: []string{"A", "B"}},
+	} {
+		o, ok, err := a.errataOrder(t.Context(), r)
+		got := ""
+		switch {
+		case o.template == 1:
+			got = "1 errata=" + o.inputs["errata"]
+		case o.template == 2:
+			got = "2 query=" + o.inputs[errataQuery]
+		}
+		if got != want || !ok || err != nil {
+			t.Errorf("%+v: %q, %v, %v", r, got, ok, err)
+		}
+	}
+	a.features = map[string]int64{errataBySearch: 2}
+	if o, ok, _ := a.errataOrder(t.Context(), act.PatchRequest{Errata: []string{"A"}}); !ok || o.inputs[errataQuery] != "errata_id ^ (A)" {
+		t.Errorf("%+v, %v", o, ok)
+	}
+	a.features = map[string]int64{}
+	if _, ok, _ := a.errataOrder(t.Context(), act.PatchRequest{Errata: []string{"A"}}); ok {
+		t.Error("no template, and yet possible")
+	}
+}

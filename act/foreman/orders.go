@@ -42,36 +42,23 @@ func valid(r act.PatchRequest) error {
 }
 
 // orders says which jobs do what is asked for: Katello's own templates where
-// they can, a script of ours where they cannot (excludes, security updates,
-// downloads, servers without these templates).
+// they can, a script of ours where they cannot (excludes, downloads, servers
+// without these templates).
 func (a *Actor) orders(ctx context.Context, r act.PatchRequest) ([]order, error) {
-	if len(r.Exclude) > 0 || r.Security && r.All || r.Download {
+	if len(r.Exclude) > 0 || r.Download {
 		return a.scripted(ctx, r)
 	}
 	var orders []order
-	if len(r.Errata) > 0 {
-		id, ok, err := a.feature(ctx, "katello_errata_install")
-		if err != nil {
+	for _, part := range []func(context.Context, act.PatchRequest) (order, bool, error){a.errataOrder, a.packageOrder} {
+		o, possible, err := part(ctx, r)
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if !ok {
+		case !possible:
 			return a.scripted(ctx, r)
+		case o.template != 0:
+			orders = append(orders, o)
 		}
-		orders = append(orders, order{template: id, purpose: "errata", inputs: map[string]string{"errata": strings.Join(r.Errata, ",")}})
-	}
-	if len(r.Packages) > 0 || r.All {
-		id, ok, err := a.feature(ctx, "katello_package_update")
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return a.scripted(ctx, r)
-		}
-		o := order{template: id, purpose: "packages", inputs: map[string]string{"package": strings.Join(r.Packages, " ")}}
-		if r.All {
-			o.purpose, o.inputs["package"] = "update", "" // empty: all
-		}
-		orders = append(orders, o)
 	}
 	if len(orders) == 2 {
 		orders[0].purpose += "-1of2"
@@ -81,6 +68,53 @@ func (a *Actor) orders(ctx context.Context, r act.PatchRequest) ([]order, error)
 		orders[i].marker = r.Marker
 	}
 	return orders, nil
+}
+
+const (
+	errataByID     = "katello_errata_install"
+	errataBySearch = "katello_errata_install_by_search"
+	errataQuery    = "Errata search query" // its input
+)
+
+// errataOrder installs errata by ID or by search; template 0 means that none
+// are asked for, possible that the server has a template for it.
+func (a *Actor) errataOrder(ctx context.Context, r act.PatchRequest) (o order, possible bool, err error) {
+	security := r.All && r.Security
+	if len(r.Errata) == 0 && !security {
+		return order{}, true, nil
+	}
+	byID, hasID, err := a.feature(ctx, errataByID)
+	if err != nil {
+		return order{}, false, err
+	}
+	bySearch, hasSearch, err := a.feature(ctx, errataBySearch)
+	query := "errata_id ^ (" + strings.Join(r.Errata, ", ") + ")"
+	if security {
+		query = strings.TrimSuffix("type = security or "+query, " or errata_id ^ ()")
+	}
+	switch {
+	case err != nil:
+		return order{}, false, err
+	case hasID && !security:
+		return order{template: byID, purpose: "errata", inputs: map[string]string{"errata": strings.Join(r.Errata, ",")}}, true, nil
+	}
+	return order{template: bySearch, purpose: "errata", inputs: map[string]string{errataQuery: query}}, hasSearch, nil
+}
+
+// packageOrder updates packages, or all of them.
+func (a *Actor) packageOrder(ctx context.Context, r act.PatchRequest) (o order, possible bool, err error) {
+	all := r.All && !r.Security
+	if len(r.Packages) == 0 && !all {
+		return order{}, true, nil
+	}
+	id, ok, err := a.feature(ctx, "katello_package_update")
+	if err != nil || !ok {
+		return order{}, false, err
+	}
+	if all {
+		return order{template: id, purpose: "update", inputs: map[string]string{"package": ""}}, true, nil // empty: all
+	}
+	return order{template: id, purpose: "packages", inputs: map[string]string{"package": strings.Join(r.Packages, " ")}}, true, nil
 }
 
 func (a *Actor) scripted(ctx context.Context, r act.PatchRequest) ([]order, error) {

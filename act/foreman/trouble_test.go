@@ -442,6 +442,22 @@ func TestJobForOtherHosts(t *testing.T) {
 	}
 }
 
+// TestSecurityBySearch: the server chooses the errata. (The simulated one
+// understands advisory IDs only and installs nothing; what is sent counts.)
+func TestSecurityBySearch(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60, Katello: "4.14.0", Foreman: "3.12.0"})
+	ts, _ := rpmHosts(t, l, 1)
+	results, jobs := patch(t, a, ts, act.PatchRequest{All: true, Security: true})
+	if results[0].Err != nil || len(jobs) != 1 || results[0].Ref.Data["job_errata"] == "" {
+		t.Errorf("%+v, %v", results, jobs)
+	}
+	l, a = serve(t, landscape.Options{Hosts: 60, Katello: "4.1.0", Foreman: "2.5.0"})
+	ts, _ = rpmHosts(t, l, 1)
+	if results, _ = patch(t, a, ts, act.PatchRequest{All: true, Security: true}); results[0].Ref.Data["job_script"] == "" {
+		t.Errorf("without the feature: %+v", results)
+	}
+}
+
 // TestScriptedPatches: what Katello's templates cannot do is a script whose
 // words come from the request only in quotes.
 func TestScriptedPatches(t *testing.T) {
@@ -456,7 +472,7 @@ func TestScriptedPatches(t *testing.T) {
 		want []string
 	}{
 		"exclude":  {act.PatchRequest{Errata: errata[:1], Exclude: []string{"kernel*"}}, []string{`--exclude=kernel*'`, `'--advisory=` + errata[0] + `'`}},
-		"security": {act.PatchRequest{All: true, Security: true}, []string{"--security update", "--category security"}},
+		"security": {act.PatchRequest{All: true, Security: true, Exclude: []string{"kernel"}}, []string{"--security update", "zypper cannot leave packages out"}},
 		"download": {act.PatchRequest{All: true, Download: true}, []string{"--downloadonly", "--download-only upgrade"}},
 	} {
 		t.Run(name, func(t *testing.T) {
