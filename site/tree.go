@@ -75,17 +75,31 @@ func replaceable(dir string) error {
 	return nil
 }
 
+// lockFile locks a file that its holder removes in the end. Who got hold of a
+// file that was just removed tries again.
 func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("build site: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	for {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+		if err != nil {
+			return nil, fmt.Errorf("build site: %w", err)
+		}
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			f.Close()
+			return nil, katprep.Errorf(katprep.Locked, "build site: another build of the same folder is under way").
+				WithHint("wait for it to end")
+		}
+		mine, err := f.Stat()
+		if err == nil {
+			var there os.FileInfo
+			if there, err = os.Stat(path); err == nil && os.SameFile(mine, there) {
+				return f, nil
+			}
+		}
 		f.Close()
-		return nil, katprep.Errorf(katprep.Locked, "build site: another build of the same folder is under way").
-			WithHint("wait for it to end")
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("build site: %w", err)
+		}
 	}
-	return f, nil
 }
 
 // old reads a file of the earlier site.
