@@ -104,6 +104,8 @@ func judgeScript(s *katprep.PlannedStep, o ScriptOutcome, intent map[string]stri
 	case o.TimedOut:
 		data[dataTimeout] = "yes"
 		res.event, res.message = katprep.EventFailed, "hook "+s.Args["name"]+" did not end within "+s.Args["timeout"]+" and was killed"
+	case o.Exit < 0:
+		res.event, res.message = katprep.EventFailed, "hook "+s.Args["name"]+" was killed"
 	case o.Exit == exitSkip && s.Args["undo"] == "":
 		data[dataDefer] = "yes"
 		res.event, res.message = katprep.EventSkipped, "hook "+s.Args["name"]+" says that the host is to be left out for now"+lastLine(o.Output)

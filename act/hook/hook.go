@@ -129,8 +129,8 @@ func (r *Runner) command(dir string, s act.Script) (*exec.Cmd, error) {
 	return cmd, asUser(cmd, dir, s.User)
 }
 
-// wait starts the command and returns when it has ended, was killed, or ctx
-// ended; then it is killed too.
+// wait starts the command and returns when it has ended by itself or was
+// killed, because its time was up or ctx ended.
 func (r *Runner) wait(ctx context.Context, cmd *exec.Cmd, s act.Script) (act.ScriptOutcome, error) {
 	out := act.NewExcerpt(s.Max)
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = out, out, drain
@@ -176,10 +176,7 @@ func (r *Runner) supervise(ctx context.Context, cmd *exec.Cmd, limit time.Durati
 		killGroup(cmd, true)
 		<-ended
 	}
-	if !timedOut {
-		return false, katprep.Errorf(katprep.Unreachable, "interrupted: %w", context.Cause(ctx))
-	}
-	return true, nil
+	return timedOut, nil // interrupted or not, it is known how it ended
 }
 
 // waitError drops what the outcome says anyway.

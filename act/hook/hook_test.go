@@ -1,6 +1,7 @@
 package hook_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -138,5 +139,26 @@ func TestMask(t *testing.T) {
 	o, err := r.Run(t.Context(), target, act.Script{Marker: "katprep-x-s1.1", Text: "echo hunter2"})
 	if err != nil || strings.Contains(o.Output, "hunter2") || !strings.Contains(o.Output, "redacted") {
 		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// An interrupt kills the script with its children, and says how it ended.
+func TestInterrupt(t *testing.T) {
+	r := &hook.Runner{Dir: t.TempDir()}
+	started := filepath.Join(t.TempDir(), "started")
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := os.Stat(started); err == nil {
+				cancel()
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	o, err := r.Run(ctx, target, act.Script{
+		Marker: "katprep-x-s1.1", Text: "touch \"$F\"; sleep 300 & sleep 300", Env: map[string]string{"F": started},
+	})
+	if err != nil || o.Exit == 0 || o.TimedOut || o.Took > time.Minute {
+		t.Errorf("%+v, %v; want a script that was killed", o, err)
 	}
 }
