@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"time"
@@ -220,6 +221,7 @@ func perSystem(cfg *config.Config) map[string]int {
 			}
 		}
 	}
+	maps.Copy(limits, cfg.Maintenance.Limits)
 	return limits
 }
 

@@ -157,6 +157,11 @@ func (k *checker) maintenance(m *Maintenance) {
 	k.optional(section("on_failure"), "on_failure", m.OnFailure, "stop", "continue", "revert")
 	k.optional(section("vm_snapshot"), "vm_snapshot", m.VMSnapshot, "by-parameter", "always", "never")
 	k.optional(section("quiesce"), "quiesce", m.Quiesce, "no", "try", "require")
+	for _, name := range slices.Sorted(maps.Keys(m.Limits)) {
+		if m.Limits[name] < 1 {
+			k.say(section("limits", name), "limit of %q: at least 1", name)
+		}
+	}
 	for i, w := range m.Waves {
 		if w.Name == "" {
 			k.say(section("waves", i), "a wave needs a name")

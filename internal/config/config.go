@@ -22,9 +22,12 @@ type Config struct {
 type Archive struct {
 	Path     string            `yaml:"path"`
 	Sign     Sign              `yaml:"sign"`
-	Remotes  map[string]string `yaml:"remotes"` // name → URL or path
-	Push     []string          `yaml:"push"`    // names of remotes to push to after each stage
-	Mask     []string          `yaml:"mask"`    // further globs of parameter and fact names that hold secrets
+	Remotes  map[string]string `yaml:"remotes"`      // name → URL or path
+	Push     []string          `yaml:"push"`         // names of remotes to push to after each stage
+	Branch   string            `yaml:"branch"`       // of the remotes; each machine that feeds one has its own. Default main
+	PushKey  string            `yaml:"push_key"`     // SSH private key file for the remotes; default: the agent
+	PushCA   string            `yaml:"push_ca_file"` // certificates to trust for https remotes
+	Mask     []string          `yaml:"mask"`         // further globs of parameter and fact names that hold secrets
 	LockWait Duration          `yaml:"lock_wait"`
 }
 
@@ -102,21 +105,22 @@ type Credentials struct {
 
 // Maintenance holds the defaults of runs.
 type Maintenance struct {
-	Downtime    Duration `yaml:"downtime"` // length, default 8h
-	Reboot      string   `yaml:"reboot"`   // if-needed, always, never
-	OnFailure   string   `yaml:"on_failure"`
-	MaxFailures int      `yaml:"max_failures"`
-	Concurrency int      `yaml:"concurrency"`
-	Waves       []Wave   `yaml:"waves"`
-	Hooks       []Hook   `yaml:"hooks"`
-	Exclude     []string `yaml:"exclude_packages"`
-	Updates     bool     `yaml:"updates"`     // package updates without erratum too
-	VMSnapshot  string   `yaml:"vm_snapshot"` // by-parameter, always, never
-	SnapshotAge Duration `yaml:"vm_snapshot_max_age"`
-	Quiesce     string   `yaml:"quiesce"` // no, try, require
-	Memory      bool     `yaml:"memory"`
-	StateDir    string   `yaml:"state_dir"`
-	Window      Duration `yaml:"window"`
+	Downtime    Duration       `yaml:"downtime"` // length, default 8h
+	Reboot      string         `yaml:"reboot"`   // if-needed, always, never
+	OnFailure   string         `yaml:"on_failure"`
+	MaxFailures int            `yaml:"max_failures"`
+	Concurrency int            `yaml:"concurrency"`
+	Limits      map[string]int `yaml:"limits"` // actions at once by "system" or "system/datastore"
+	Waves       []Wave         `yaml:"waves"`
+	Hooks       []Hook         `yaml:"hooks"`
+	Exclude     []string       `yaml:"exclude_packages"`
+	Updates     bool           `yaml:"updates"`     // package updates without erratum too
+	VMSnapshot  string         `yaml:"vm_snapshot"` // by-parameter, always, never
+	SnapshotAge Duration       `yaml:"vm_snapshot_max_age"`
+	Quiesce     string         `yaml:"quiesce"` // no, try, require
+	Memory      bool           `yaml:"memory"`
+	StateDir    string         `yaml:"state_dir"`
+	Window      Duration       `yaml:"window"`
 }
 
 // Wave selects the hosts of one wave; hosts that no wave selects come last.
