@@ -79,7 +79,10 @@ func New(o Options) (*Client, error) {
 	}
 	path := strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), "/api/v2")
 	c := &Client{http: hc, base: u.Scheme + "://" + u.Host + path + "/api/v2", login: o.Login, labels: o.Labels}
-	c.Scheduler = downtime.New(c, downtime.Rules{System: "Alertmanager", Patience: o.Patience, LateStart: true, Skew: hc.ClockSkew})
+	c.Scheduler = downtime.New(c, downtime.Rules{
+		System: "Alertmanager", Patience: o.Patience, LateStart: true, Skew: hc.ClockSkew,
+		Warning: "Alertmanager does not know its hosts: nobody checked that the host has alerts under this name",
+	})
 	return c, nil
 }
 

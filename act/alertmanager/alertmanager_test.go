@@ -143,8 +143,8 @@ func TestRestartAndRefusals(t *testing.T) {
 	c := client(t, a)
 	target, w := named("restart.example.test"), hours(1)
 	first, err := c.Schedule(t.Context(), target, w, "patching")
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || first.Data[act.DataWarning] == "" {
+		t.Fatal(first, err)
 	}
 	a.Stop()
 	started := make(chan error)

@@ -339,3 +339,24 @@ func TestAnswers(t *testing.T) {
 		})
 	}
 }
+
+// TestClock: a server whose clock is wrong is a fake; nobody sets a real one.
+func TestClock(t *testing.T) {
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1" {
+			fmt.Fprint(w, `{"results":[{"user":"u","version":"r2.15.0-1","permissions":["*"]}]}`)
+			return
+		}
+		ahead := time.Now().Add(5 * time.Minute).Unix()
+		fmt.Fprintf(w, `{"results":[{"name":"CIB","status":{"uptime":100.5}},{"name":"IcingaApplication","status":{"icingaapplication":{"app":{"program_start":%d.5}}}}]}`, ahead-101)
+	}))
+	defer srv.Close()
+	c, err := icinga2.New(icinga2.Options{URL: srv.URL, Insecure: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := c.Identify(t.Context())
+	if err != nil || id.ClockSkew.Round(10*time.Second) != 5*time.Minute || id.Version != "2.15.0-1" {
+		t.Errorf("Identify = %+v, %v", id, err)
+	}
+}

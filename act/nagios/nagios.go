@@ -1,8 +1,8 @@
-// Package nagios speaks to Nagios Core 4 through its CGIs: downtimes of hosts
-// with their services, health, and the list of hosts.
+// Package nagios speaks to Nagios Core 3 and 4 through its CGIs: downtimes of
+// hosts with their services, health, and the list of hosts.
 //
-// It reads the JSON CGIs (Nagios 4.1 and newer) and sends through cmd.cgi,
-// which says "submitted" and never "done": every downtime is looked for until
+// It reads the JSON CGIs where there are some (4.1 and newer) and the pages for
+// people where there are none, and sends through cmd.cgi, which says "submitted" and never "done": every downtime is looked for until
 // the core lists it.
 package nagios
 
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -50,7 +51,16 @@ type Client struct {
 	login    creds.Login
 	format   string
 	children bool
+	reads    atomic.Int32 // what is read: see pages
+	pages    htmlReader
 }
+
+// What a client reads.
+const (
+	readsUnknown int32 = iota
+	readsJSON
+	readsPages
+)
 
 // New returns a client; nothing is sent. Errors are of kind katprep.Invalid.
 func New(o Options) (*Client, error) {
@@ -66,7 +76,7 @@ func New(o Options) (*Client, error) {
 	if o.Patience == 0 {
 		o.Patience = 45 * time.Second
 	}
-	c := &Client{cgi: cgi, login: o.Login, format: o.DateFormat, children: o.Children}
+	c := &Client{cgi: cgi, login: o.Login, format: o.DateFormat, children: o.Children, pages: htmlReader{cgi}}
 	c.Scheduler = downtime.New(c, downtime.Rules{System: "Nagios", Patience: o.Patience, ASCII: true, Skew: cgi.Skew})
 	return c, nil
 }
@@ -103,9 +113,26 @@ type program struct {
 	user    string
 }
 
+// html reports whether pages must be read, because there are no JSON CGIs.
+func (c *Client) html(ctx context.Context) bool {
+	if c.reads.Load() == readsUnknown {
+		_, err := c.cgi.Get(ctx, "statusjson.cgi", url.Values{"query": {"programstatus"}})
+		switch {
+		case err == nil:
+			c.reads.Store(readsJSON)
+		case katprep.KindOf(err) == katprep.NotFound:
+			c.reads.Store(readsPages)
+		}
+	}
+	return c.reads.Load() == readsPages
+}
+
 // running asks whether a core is there: its CGIs live without one, and a
 // command would then wait for a reader for ever.
 func (c *Client) running(ctx context.Context) (program, error) {
+	if c.html(ctx) {
+		return c.pages.running(ctx)
+	}
 	var data struct {
 		Status program `json:"programstatus"`
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -119,6 +121,71 @@ func TestHealth(t *testing.T) {
 		t.Run(test.host, func(t *testing.T) {
 			acttest.HealthReader(t, acttest.HealthFixture{Reader: c, Target: act.Target{Name: test.host}, Unknown: act.Target{Name: "nope"}, Want: test.want})
 		})
+	}
+}
+
+// withoutJSON hides the JSON CGIs of a server, as if it were a Nagios 3, which
+// cannot be installed any more.
+func withoutJSON(t *testing.T, n *monlab.Nagios4) *monlab.Nagios4 {
+	t.Helper()
+	u, err := url.Parse(n.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: u.Scheme, Host: u.Host})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "json.cgi") {
+			http.NotFound(w, r)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	return &monlab.Nagios4{URL: srv.URL + u.Path}
+}
+
+func TestPagesForPeople(t *testing.T) {
+	c := client(t, withoutJSON(t, lab.Nagios4(t, monlab.Nagios4Options{})), "nagiosadmin")
+	target := named(oddHost)
+	ref, err := c.Schedule(t.Context(), target, hours(1), `<b>"patching" & more`)
+	if err != nil || ref.Data["services"] != "1" {
+		t.Fatalf("Schedule = %+v, %v", ref, err)
+	}
+	if _, in, found, err := c.FindDowntime(t.Context(), target); err != nil || !found || !in {
+		t.Errorf("FindDowntime: found %v, in effect %v, %v", found, in, err)
+	}
+	if _, _, found, err := c.FindDowntime(t.Context(), act.Target{Name: oddHost, Marker: "katprep-run"}); err != nil || found {
+		t.Errorf("another marker: found %v, %v", found, err)
+	}
+	again, err := c.Schedule(t.Context(), target, hours(1), "patching")
+	if err != nil || strings.Contains(again.ID, ",") {
+		t.Errorf("Schedule again = %+v, %v", again, err)
+	}
+	h, err := c.Health(t.Context(), target)
+	if err != nil || !h.Host.InDowntime || len(h.Services) != 1 || !h.Services[0].InDowntime {
+		t.Errorf("Health = %+v, %v", h, err)
+	}
+	if err := c.EndDowntime(t.Context(), target); err != nil {
+		t.Error(err)
+	}
+	acttest.Inventory(t, acttest.InventoryFixture{Inventory: c, Want: []act.Object{
+		{Name: "web01.example.test", IPs: []string{"192.0.2.11"}}, {Name: oddHost, IPs: []string{"192.0.2.200"}}, {Name: "pending01.example.test"},
+	}})
+	for host, want := range map[string]act.Health{
+		"web01.example.test": {Host: act.CheckState{Status: act.CheckOK, Output: "fake host OK"}, Services: []act.CheckState{
+			{Name: "HTTP", Status: act.CheckOK, Output: "HTTP OK"}, {Name: "disk / & Error rate", Status: act.CheckWarning, Output: "DISK WARNING - 15% free"},
+		}},
+		"db01.example.test": {Host: act.CheckState{Status: act.CheckOK}, Services: []act.CheckState{
+			{Name: "mysql", Status: act.CheckCritical, Acknowledged: true}, {Name: "backup", Status: act.CheckPending},
+		}},
+		"down01.example.test":    {Host: act.CheckState{Status: act.CheckCritical, Output: "fake host DOWN"}},
+		"pending01.example.test": {Host: act.CheckState{Status: act.CheckPending}},
+	} {
+		acttest.HealthReader(t, acttest.HealthFixture{Reader: c, Target: act.Target{Name: host}, Unknown: act.Target{Name: "nope"}, Want: want})
+	}
+	id, err := c.Identify(t.Context())
+	if err != nil || id.Version == "" || id.User != "nagiosadmin" || len(id.Missing) > 0 {
+		t.Errorf("Identify = %+v, %v", id, err)
 	}
 }
 

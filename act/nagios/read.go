@@ -78,8 +78,11 @@ func (c *Client) hosts(ctx context.Context) (map[string]host, error) {
 }
 
 // Objects is as act.Inventory says. Hosts whose names are not ASCII are left
-// out: the CGIs do not show them.
+// out of the JSON CGIs, and groups out of the pages.
 func (c *Client) Objects(ctx context.Context) ([]act.Object, error) {
+	if c.html(ctx) {
+		return c.pages.objects(ctx)
+	}
 	hosts, err := c.hosts(ctx)
 	if err != nil {
 		return nil, err
@@ -111,6 +114,9 @@ func (c *Client) Objects(ctx context.Context) ([]act.Object, error) {
 
 // Find implements downtime.Driver.
 func (c *Client) Find(ctx context.Context, ts []act.Target) []downtime.Found {
+	if c.html(ctx) {
+		return c.pages.find(ctx, ts)
+	}
 	if len(ts) == 1 && ts[0].Name != "" {
 		return []downtime.Found{c.byName(ctx, ts[0])}
 	}
@@ -142,6 +148,9 @@ func (c *Client) host(ctx context.Context, name string) (host, error) {
 
 // Services implements downtime.Driver.
 func (c *Client) Services(ctx context.Context, names []string) (map[string][]string, error) {
+	if c.html(ctx) {
+		return c.pages.services(ctx, names)
+	}
 	var hosts map[string]host
 	if len(names) == 1 {
 		h, err := c.host(ctx, names[0])
@@ -174,7 +183,10 @@ func legible(service string) string {
 }
 
 // Entries implements downtime.Driver.
-func (c *Client) Entries(ctx context.Context, _ []string) ([]downtime.Entry, error) {
+func (c *Client) Entries(ctx context.Context, hosts []string) ([]downtime.Entry, error) {
+	if c.html(ctx) {
+		return c.pages.entries(ctx, hosts, c.format)
+	}
 	var data struct {
 		List map[string]struct {
 			ID       int     `json:"downtime_id"`
@@ -241,6 +253,9 @@ func (c *Client) Health(ctx context.Context, t act.Target) (act.Health, error) {
 	f := c.Find(ctx, []act.Target{t})[0]
 	if f.Err != nil {
 		return act.Health{}, f.Err
+	}
+	if c.html(ctx) {
+		return c.pages.health(ctx, t, f.Host)
 	}
 	var data struct {
 		Host     status                       `json:"host"`

@@ -70,6 +70,7 @@ type Rules struct {
 	Grain     time.Duration // the system's times are multiples of it; 0: 1 s
 	LateStart bool          // a start in the past becomes the time of creation
 	ASCII     bool          // comments lose everything else
+	Warning   string        // what a person must know of every downtime
 
 	// Skew tells the system's clock minus ours, if it is known.
 	Skew func() (time.Duration, bool)
@@ -127,7 +128,7 @@ func (s *Scheduler) FindDowntime(ctx context.Context, t act.Target) (ref act.Ref
 	for _, e := range own {
 		inEffect = inEffect || e.Service == "" && e.InEffect
 	}
-	return refOf(own), inEffect, len(own) > 0, nil
+	return s.refOf(own), inEffect, len(own) > 0, nil
 }
 
 // Owned returns the entries of the host that carry exactly the marker, and

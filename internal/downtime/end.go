@@ -20,7 +20,7 @@ func (s *Scheduler) EndAll(ctx context.Context, ts []act.Target) []act.Result {
 			fail(todo, "list the downtimes of", err)
 			return results(js)
 		}
-		own, whose = collect(todo, split(es))
+		own, whose = s.collect(todo, split(es))
 	}
 	if len(own) > 0 {
 		for i, err := range s.d.Remove(ctx, own) {
@@ -35,11 +35,11 @@ func (s *Scheduler) EndAll(ctx context.Context, ts []act.Target) []act.Result {
 
 // collect gathers what the jobs own, each entry once; jobs that own nothing
 // are done.
-func collect(js []*job, byHost map[string][]Entry) (own []Entry, whose []*job) {
+func (s *Scheduler) collect(js []*job, byHost map[string][]Entry) (own []Entry, whose []*job) {
 	seen := map[string]bool{}
 	for _, j := range js {
 		mine := Owned(byHost[j.host], j.host, j.t.Marker)
-		if j.ref = refOf(mine); len(mine) == 0 {
+		if j.ref = s.refOf(mine); len(mine) == 0 {
 			j.done = true
 		}
 		for _, e := range mine {

@@ -269,7 +269,7 @@ func (s *Scheduler) trim(ctx context.Context, js []*job) {
 			}
 			return true
 		})
-		j.ref = refOf(keep)
+		j.ref = s.refOf(keep)
 	}
 	if len(stale) == 0 {
 		return
@@ -358,7 +358,7 @@ func (s *Scheduler) fits(r *Request, e Entry) bool {
 
 // refOf names what is there: the IDs of the host's own downtimes, and in the
 // data how many services go with them.
-func refOf(own []Entry) act.Ref {
+func (s *Scheduler) refOf(own []Entry) act.Ref {
 	if len(own) == 0 {
 		return act.Ref{}
 	}
@@ -377,10 +377,14 @@ func refOf(own []Entry) act.Ref {
 	if len(ids) == 0 {
 		ids = []string{main.ID}
 	}
-	return act.Ref{ID: strings.Join(ids, ","), Data: map[string]string{
+	data := map[string]string{
 		"host": main.Host, "author": main.Author, "comment": main.Comment,
 		act.DataStart: stamp(main.Start), act.DataEnd: stamp(main.End), "services": strconv.Itoa(len(services)),
-	}}
+	}
+	if s.r.Warning != "" {
+		data[act.DataWarning] = s.r.Warning
+	}
+	return act.Ref{ID: strings.Join(ids, ","), Data: data}
 }
 
 // split groups entries by host; what is triggered by an entry goes with it.

@@ -42,7 +42,7 @@ func (c *Client) Form(ctx context.Context, command, host string) (*Form, error) 
 		return nil, err
 	}
 	page := string(resp.Body)
-	if err := c.complaint(page); err != nil {
+	if err := c.Complaint(page); err != nil {
 		return nil, err
 	}
 	f := &Form{}
@@ -80,7 +80,7 @@ func (c *Client) Command(ctx context.Context, f *Form, command string, fields ur
 		return err
 	}
 	page := string(resp.Body)
-	if err := c.complaint(page); err != nil {
+	if err := c.Complaint(page); err != nil {
 		return err
 	}
 	if !strings.Contains(page, "successfully submitted to ") {
@@ -89,8 +89,8 @@ func (c *Client) Command(ctx context.Context, f *Form, command string, fields ur
 	return nil
 }
 
-// complaint returns the error that a page shows, if any.
-func (c *Client) complaint(page string) error {
+// Complaint returns the error that a page shows, if any.
+func (c *Client) Complaint(page string) error {
 	found := messages.FindAllString(page, 6)
 	if len(found) == 0 {
 		return nil
@@ -98,6 +98,8 @@ func (c *Client) complaint(page string) error {
 	text := plain(strings.Join(found, " "), 400)
 	low := strings.ToLower(text)
 	switch {
+	case strings.Contains(low, "could not read"):
+		return katprep.Errorf(katprep.Unreachable, "the CGIs at %s say: %s; does the core run?", c.base, text)
 	case strings.Contains(low, "sorry dave"):
 		return katprep.Errorf(katprep.Denied, "the CGIs at %s take no commands: authentication is off", c.base).
 			WithHint("set use_authentication=1 in cgi.cfg")

@@ -171,7 +171,7 @@ func FuzzPage(f *testing.F) {
 	f.Add("<p>Error: <script>alert(1)</script></p>")
 	f.Fuzz(func(t *testing.T, page string) {
 		c := &Client{base: "http://x"}
-		if err := c.complaint(page); err != nil && len(err.Error()) > 1000 {
+		if err := c.Complaint(page); err != nil && len(err.Error()) > 1000 {
 			t.Errorf("an error of %d bytes", len(err.Error()))
 		}
 	})
