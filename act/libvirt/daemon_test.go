@@ -20,8 +20,9 @@ import (
 // namespaces: it sees nothing of a libvirt on this machine, and ending its
 // first process ends everything that it started.
 type daemon struct {
-	dir string
-	cmd *exec.Cmd
+	dir   string
+	cmd   *exec.Cmd
+	ended chan struct{}
 }
 
 // initScript is the first process in the namespaces. It reaps what libvirtd
@@ -38,11 +39,17 @@ grep -q ^libvirt-qemu: "$BASE/group" || echo 'libvirt-qemu:x:64055:' >> "$BASE/g
 grep -q ^kvm: "$BASE/group" || echo 'kvm:x:64056:' >> "$BASE/group"
 mount --bind "$BASE/passwd" /etc/passwd; mount --bind "$BASE/group" /etc/group
 mount --bind "$BASE/run" /run
-libvirtd -f "$BASE/libvirtd.conf" -p "$BASE/libvirtd.pid" &
+libvirtd -f "$BASE/libvirtd.conf" -p "$BASE/libvirtd.pid" $ARGS &
 wait $!
 `
 
 func start(t *testing.T) *daemon {
+	t.Helper()
+	return startWith(t, "listen_tls = 0\n")
+}
+
+// startWith starts a daemon with further settings and arguments.
+func startWith(t *testing.T, settings string, args ...string) *daemon {
 	t.Helper()
 	peers.Need(t, "libvirtd", "unshare", "virsh")
 	peers.NeedRoot(t)
@@ -56,8 +63,7 @@ func start(t *testing.T) *daemon {
 			t.Fatal(err)
 		}
 	}
-	write(t, filepath.Join(dir, "libvirtd.conf"), `listen_tls = 0
-listen_tcp = 0
+	write(t, filepath.Join(dir, "libvirtd.conf"), settings+`listen_tcp = 0
 auth_unix_rw = "none"
 auth_unix_ro = "none"
 unix_sock_rw_perms = "0700"
@@ -79,12 +85,14 @@ stdio_handler = "file"
 		t.Fatal(err)
 	}
 	defer log.Close()
-	d.cmd.Env = append(os.Environ(), "BASE="+dir, "LC_ALL=C")
+	d.cmd.Env = append(os.Environ(), "BASE="+dir, "ARGS="+strings.Join(args, " "), "LC_ALL=C")
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.cmd.Process.Kill(); d.cmd.Wait() })
+	d.ended = make(chan struct{})
+	go func() { d.cmd.Wait(); close(d.ended) }()
+	t.Cleanup(func() { d.cmd.Process.Kill(); <-d.ended })
 	d.await(t)
 	return d
 }
@@ -109,6 +117,12 @@ func (d *daemon) uri(driver string) string {
 func (d *daemon) await(t *testing.T) {
 	t.Helper()
 	for range 600 {
+		select {
+		case <-d.ended:
+			log, _ := os.ReadFile(filepath.Join(d.dir, "init.log"))
+			t.Fatalf("libvirtd ended: %s", log)
+		default:
+		}
 		if exec.Command("virsh", "-q", "-c", d.uri("test"), "version").Run() == nil {
 			return
 		}
