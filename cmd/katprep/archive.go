@@ -10,6 +10,8 @@ import (
 type archiveCmd struct {
 	Import archiveImportCmd `cmd:"" help:"Bring snapshots of the old katprep into the archive."`
 	Verify archiveVerifyCmd `cmd:"" help:"Verify the whole archive, or what is new in it."`
+	Push   archivePushCmd   `cmd:"" help:"Send the history to the configured remotes."`
+	Pull   archivePullCmd   `cmd:"" help:"Bring what a remote is ahead into the archive."`
 	Scan   archiveScanCmd   `cmd:"" help:"Look for secrets in the history."`
 	Keys   archiveKeysCmd   `cmd:"" help:"Keep the keys that may sign."`
 }

@@ -56,6 +56,7 @@ func (c *snapshotCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	a.pushConfigured()
 	return a.sayTaken(snap, id)
 }
 

@@ -27,7 +27,6 @@ const (
 	KindJournal  Kind = "journal"
 	KindDecision Kind = "decision"
 	KindPolicy   Kind = "policy"
-	KindMerge    Kind = "merge"
 )
 
 // The trailers of a commit.

@@ -185,3 +185,27 @@ func packNames(dir string) ([]string, error) {
 	}
 	return out, nil
 }
+
+// SyncNew makes packs last that another program added, those that are not in
+// before.
+func SyncNew(dir string, before []string) error {
+	now, err := packNames(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range now {
+		if slices.Contains(before, name+".pack") {
+			continue
+		}
+		for _, ext := range []string{".pack", ".idx"} {
+			f, err := os.Open(name + ext)
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(f.Sync(), f.Close()); err != nil {
+				return err
+			}
+		}
+	}
+	return SyncDir(filepath.Join(dir, "objects", "pack"))
+}
