@@ -3,7 +3,6 @@ package act
 import (
 	"context"
 	"maps"
-	"strconv"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -105,11 +104,7 @@ func (r *runner) snapshotAction(s *katprep.PlannedStep, t Target) (action, error
 	if err != nil {
 		return action{}, err
 	}
-	memory, _ := strconv.ParseBool(s.Args["memory"])
-	o := SnapshotOptions{
-		Description: "katprep run " + string(r.Plan.Run) + " before patching, by " + r.Options.By,
-		Memory:      memory, Quiesce: Quiesce(s.Args["quiesce"]),
-	}
+	o := r.snapshotOptions(s)
 	return action{
 		limits: []string{s.System},
 		find: func(ctx context.Context, _ StepState) (result, bool, error) {
@@ -121,6 +116,13 @@ func (r *runner) snapshotAction(s *katprep.PlannedStep, t Target) (action, error
 			return done(ref), err
 		},
 	}, nil
+}
+
+func (r *runner) snapshotOptions(s *katprep.PlannedStep) SnapshotOptions {
+	return SnapshotOptions{
+		Description: "katprep run " + string(r.Plan.Run) + " before patching, by " + r.Options.By,
+		Memory:      s.Args["memory"] == "true", Quiesce: Quiesce(s.Args["quiesce"]),
+	}
 }
 
 func (r *runner) revertAction(s *katprep.PlannedStep, t Target) (action, error) {

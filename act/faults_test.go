@@ -699,3 +699,36 @@ func TestManyHosts(t *testing.T) {
 		}
 	})
 }
+
+// A checkedHypervisor knows before that a VM cannot be snapshot.
+type checkedHypervisor struct{ acttest.Hypervisor }
+
+func (checkedHypervisor) CheckSnapshot(_ context.Context, t act.Target, o act.SnapshotOptions) error {
+	if t.Host.Name == web1 && o.Quiesce == act.QuiesceNo {
+		return errNoSpace
+	}
+	return nil
+}
+
+func TestPrecheck(t *testing.T) {
+	p := plan(t, hosts(4), settings())
+	w := world(p)
+	w.Fault = func(c acttest.Call, after bool) error {
+		if c.Op == "find" && c.Host == web2 && c.Arg == "" {
+			return katprep.Errorf(katprep.NotFound, "no host %q", c.Host)
+		}
+		return nil
+	}
+	j := &acttest.Journal{}
+	e := engine(p, w, j)
+	systems := maps.Clone(e.Systems.(acttest.Systems))
+	systems["hypervisor"] = checkedHypervisor{acttest.Hypervisor{World: w}}
+	e.Systems = systems
+	got, err := e.Precheck(t.Context())
+	if err != nil || len(got) != 2 || got[0].Name != web1 || got[0].Step != "vm-snapshot" || got[1].Name != web2 || got[1].System != "monitor" {
+		t.Errorf("%v, %v", got, err)
+	}
+	if len(w.Effects()) > 0 || len(j.All()) > 0 {
+		t.Error("a look changed something")
+	}
+}

@@ -139,3 +139,46 @@ func countText(counts map[act.HostState]int) string {
 	slices.Sort(parts)
 	return strings.Join(parts, ", ")
 }
+
+type maintCheckCmd struct{ runFlags }
+
+// Run asks before the patch day.
+func (c *maintCheckCmd) Run(a *app) error {
+	rec, err := a.knownRun(katprep.RunID(c.RunID))
+	if err != nil {
+		return err
+	}
+	keep, err := c.filter(rec.Plan)
+	if err != nil {
+		return err
+	}
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	e := &act.Engine{
+		Plan: rec.Plan, Systems: a.systems(cfg), Journal: act.Recorded(rec.Journal), Options: act.Options{By: a.author().Name, Select: keep},
+	}
+	obstacles, err := e.Precheck(a.ctx)
+	if err != nil {
+		return err
+	}
+	tb := a.term.NewTable("HOST", "STEP", "SYSTEM", "REASON")
+	for _, o := range obstacles {
+		if a.term.JSON() {
+			if err := a.emit("obstacle", o); err != nil {
+				return err
+			}
+			continue
+		}
+		tb.Row(o.Name, o.Step, o.System, o.Reason)
+	}
+	if err := tb.Write(a.term.Out()); err != nil {
+		return err
+	}
+	if len(obstacles) > 0 {
+		return katprep.Errorf(katprep.Partial, "%s will not work", plural(len(obstacles), "step", "steps"))
+	}
+	a.term.Note("no obstacle was found for run %s", rec.Plan.Run)
+	return nil
+}
