@@ -52,6 +52,7 @@ func installed(t *testing.T, h *lab.Host, want string) bool {
 }
 
 func TestRPMHosts(t *testing.T) {
+	t.Parallel()
 	repo := lab.BuildRPMRepo(t)
 	one, two := repo.NewHost(t, "rpm01.example.com"), repo.NewHost(t, "rpm02.example.com")
 	o := overSSH(t, one, two)
@@ -122,6 +123,7 @@ func TestRPMHosts(t *testing.T) {
 }
 
 func TestSUSEHost(t *testing.T) {
+	t.Parallel()
 	h := lab.BuildRPMRepo(t).NewSUSEHost(t, "sle01.example.com")
 	o := overSSH(t, h)
 	r := patch(t, o, h, act.PatchRequest{Errata: []string{"RHSA-2026:0001"}, Marker: "katprep-test-1"})
@@ -164,6 +166,7 @@ func testBrokenConnection(t *testing.T, o Options, h *lab.Host) {
 }
 
 func TestDebianHost(t *testing.T) {
+	t.Parallel()
 	repo := lab.BuildDebRepo(t)
 	h := repo.NewHost(t, "deb01.example.com")
 	o := overSSH(t, h)

@@ -38,6 +38,7 @@ func readLocal(t *testing.T, o Options) collect.Reading {
 }
 
 func TestThisDebianMachine(t *testing.T) {
+	t.Parallel()
 	peers.Need(t, "dpkg-query", "apt-get")
 	s := readLocal(t, Options{}).State
 	out, err := exec.Command("dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package} ${Version}\n").Output()
@@ -81,6 +82,7 @@ func TestThisDebianMachine(t *testing.T) {
 }
 
 func TestTwoReadingsAreTheSameBytes(t *testing.T) {
+	t.Parallel()
 	o := Options{}
 	if os.Geteuid() == 0 {
 		peers.Need(t, "setpriv")
@@ -126,7 +128,8 @@ func TestDeadlineEndsTheProbe(t *testing.T) {
 }
 
 func TestDeadlineAfterTheFirstAnswer(t *testing.T) {
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, errors.New("took too long"))
+	t.Parallel()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, errors.New("took too long"))
 	defer cancel()
 	hang := `read -r first; mark=${first#KP_MARK=}; echo "${mark%% *} host"; echo uid=0; sleep 600`
 	l := NewLocal(Options{Command: []string{"/bin/sh", "-c", hang}}, "")

@@ -55,6 +55,7 @@ func readSSH(t *testing.T, o SSHOptions) (collect.Reading, error) {
 }
 
 func TestRealRPMHost(t *testing.T) {
+	t.Parallel()
 	h := lab.BuildRPMRepo(t).NewHost(t, "rpm01.example.com")
 	t.Run("contract", func(t *testing.T) {
 		o := overSSH(t, h)
@@ -250,6 +251,7 @@ func testBadLogins(t *testing.T, h *lab.Host) {
 }
 
 func TestRealSUSEHost(t *testing.T) {
+	t.Parallel()
 	h := lab.BuildRPMRepo(t).NewSUSEHost(t, "sle01.example.com")
 	r, err := readSSH(t, overSSH(t, h))
 	if err != nil {
@@ -280,6 +282,7 @@ func TestRealSUSEHost(t *testing.T) {
 }
 
 func TestRealDebianHost(t *testing.T) {
+	t.Parallel()
 	repo := lab.BuildDebRepo(t)
 	h := repo.NewHost(t, "deb01.example.com")
 	t.Run("contract of the local collector", func(t *testing.T) {
