@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -25,30 +24,55 @@ import (
 var prose embed.FS
 
 type manCmd struct {
-	Page string `arg:"" optional:"" default:"katprep" help:"A command, or katprep.yml, katprep-archive, katprep-template."`
-	Out  string `short:"o" placeholder:"DIR" help:"Write all pages into this directory instead."`
+	Page []string `arg:"" optional:"" help:"A command, or katprep.yml, archive-format, template; without it, the program."`
+	Out  string   `short:"o" placeholder:"DIR" help:"Write all pages into this directory instead."`
+}
+
+// Help adds to the command's help.
+func (manCmd) Help() string {
+	return `Shows a page without its being installed.
+
+  katprep man                     the program
+  katprep man snapshot            a command
+  katprep man katprep.yml         the configuration
+  katprep man -o /usr/local/share/man/man1`
 }
 
 // Run shows a page, or writes all of them.
 func (c *manCmd) Run(a *app, k *kong.Kong) error {
-	pages, err := manPages(k.Model)
+	pages, err := manPages(k.Model, releaseDate())
 	if err != nil {
 		return err
 	}
 	if c.Out != "" {
 		return writeManPages(a, c.Out, pages)
 	}
-	want := strings.TrimPrefix(c.Page, "katprep-")
+	name := "katprep"
+	if len(c.Page) > 0 {
+		name = c.Page[0] // "maintenance plan" is in the page of its command
+	}
+	if p, ok := pageNamed(pages, name); ok {
+		return showPage(a, p)
+	}
+	return noSuchPage(pages, name)
+}
+
+// pageNamed finds a page by its whole name, or by the name without "katprep-".
+func pageNamed(pages []manpage.Page, name string) (manpage.Page, bool) {
 	for _, p := range pages {
-		if p.Name == c.Page || p.Name == "katprep-"+want {
-			return showPage(a, p)
+		if p.Name == name || p.Name == "katprep-"+name {
+			return p, true
 		}
 	}
+	return manpage.Page{}, false
+}
+
+func noSuchPage(pages []manpage.Page, name string) error {
 	var names []string
 	for _, p := range pages {
 		names = append(names, strings.TrimPrefix(p.Name, "katprep-"))
 	}
-	return katprep.Errorf(katprep.Invalid, "there is no page %q", c.Page).WithHint("pages are %s", strings.Join(names, ", "))
+	return katprep.Errorf(katprep.Invalid, "there is no page %q", name).WithHint("pages are %s", strings.Join(names, ", "))
 }
 
 func writeManPages(a *app, dir string, pages []manpage.Page) error {
@@ -78,22 +102,21 @@ func showPage(a *app, p manpage.Page) error {
 			continue
 		}
 		cmd := exec.CommandContext(a.ctx, argv[0], argv[1:]...)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(roff), a.std.out, a.std.err
-		if f, ok := a.std.out.(*os.File); ok && !a.term.IsTerminal() {
-			cmd.Stdout = f
-		}
-		return cmd.Run()
+		cmd.Stdin, cmd.Stdout = bytes.NewReader(roff), a.std.out
+		if err := cmd.Run(); err == nil || a.ctx.Err() != nil {
+			return err
+		} // a man without -l, or a stub of one: the next can do it
 	}
 	_, err = a.term.Out().Write(p.Markdown)
 	return err
 }
 
-// manPages makes all pages of the grammar and the prose.
-func manPages(model *kong.Application) ([]manpage.Page, error) {
+// manPages makes all pages of the grammar and the prose, as of a day.
+func manPages(model *kong.Application, date string) ([]manpage.Page, error) {
 	var pages []manpage.Page
 	add := func(name string, section int, md string) {
 		pages = append(pages, manpage.Page{
-			Name: name, Section: section, Version: "katprep " + version(), Manual: "katprep manual", Markdown: []byte(md),
+			Name: name, Section: section, Date: date, Version: "katprep " + version(), Manual: "katprep manual", Markdown: []byte(md),
 		})
 	}
 	main, err := mainPage(model)
@@ -145,30 +168,34 @@ func mainPage(model *kong.Application) (string, error) {
 	return strings.NewReplacer("{{commands}}", cmds.String(), "{{flags}}", flags.String(), "{{also}}", strings.Join(also, ", ")).Replace(string(text)), nil
 }
 
+// leaves are the commands that can be run under a node, the node itself if
+// there are none.
+func leaves(n *kong.Node) []*kong.Node {
+	cmds := commands(n)
+	if len(cmds) == 0 {
+		return []*kong.Node{n}
+	}
+	var all []*kong.Node
+	for _, c := range cmds {
+		all = append(all, leaves(c)...)
+	}
+	return all
+}
+
 // commandPage is the page of one command with its subcommands.
 func commandPage(cmd *kong.Node) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## NAME\n\nkatprep-%s - %s\n\n## SYNOPSIS\n\n", cmd.Name, lowerFirst(strings.TrimSuffix(cmd.Help, ".")))
-	leaves := commands(cmd)
-	if len(leaves) == 0 {
-		leaves = []*kong.Node{cmd}
+	for _, l := range leaves(cmd) {
+		b.WriteString(synopsis(l) + "\n\n")
 	}
-	for _, l := range leaves {
-		fmt.Fprintf(&b, "**katprep %s**\n\n", synopsis(l))
+	b.WriteString("## DESCRIPTION\n\n" + cmd.Help + "\n\n" + detail(cmd.Detail))
+	if len(commands(cmd)) > 0 {
+		writeSubcommands(&b, cmd)
 	}
-	b.WriteString("## DESCRIPTION\n\n" + cmd.Help + "\n\n")
-	if cmd.Detail != "" && len(commands(cmd)) == 0 {
-		b.WriteString(detail(cmd.Detail))
-	}
-	for _, l := range commands(cmd) {
-		fmt.Fprintf(&b, "### katprep %s\n\n%s\n\n%s", strings.TrimPrefix(l.FullPath(), "katprep "), l.Help, detail(l.Detail))
-		writeArgs(&b, l)
-	}
-	if len(commands(cmd)) == 0 {
-		b.WriteString("## OPTIONS\n\n")
-		writeArgs(&b, cmd)
-		b.WriteString("\nThe options of all commands are in **katprep**(1).\n\n")
-	}
+	b.WriteString("## OPTIONS\n\n")
+	writeArgs(&b, cmd)
+	b.WriteString("The options of all commands are in **katprep**(1).\n\n")
 	own, err := prose.ReadFile("man/katprep-" + cmd.Name + ".1.md")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
@@ -178,6 +205,14 @@ func commandPage(cmd *kong.Node) (string, error) {
 	return b.String(), nil
 }
 
+func writeSubcommands(b *strings.Builder, cmd *kong.Node) {
+	b.WriteString("## COMMANDS\n\n")
+	for _, l := range leaves(cmd) {
+		fmt.Fprintf(b, "### %s\n\n%s\n\n%s", l.FullPath(), l.Help, detail(l.Detail))
+		writeArgs(b, l)
+	}
+}
+
 func lowerFirst(s string) string {
 	if s == "" {
 		return s
@@ -185,12 +220,13 @@ func lowerFirst(s string) string {
 	return strings.ToLower(s[:1]) + s[1:]
 }
 
+// synopsis is how a command is called: "[<host>]" becomes "[*host*]".
 func synopsis(n *kong.Node) string {
-	words := strings.TrimPrefix(n.FullPath(), "katprep ") + "** [*options*]"
+	words := "**" + n.FullPath() + "** [*options*]"
 	for _, p := range n.Positional {
-		words += " " + strings.NewReplacer("<", "*", ">", "*", "[*", "[*").Replace(p.Summary())
+		words += " " + strings.NewReplacer("<", "*", ">", "*").Replace(p.Summary())
 	}
-	return words + "**"
+	return words
 }
 
 // detail turns a command's help, whose examples are indented by two blanks,
@@ -217,9 +253,7 @@ func detail(s string) string {
 
 func writeArgs(b *strings.Builder, n *kong.Node) {
 	for _, p := range n.Positional {
-		if p.Help != "" {
-			fmt.Fprintf(b, "- *%s*: %s\n", strings.ToUpper(p.Name), p.Help)
-		}
+		fmt.Fprintf(b, "- *%s*: %s\n", p.Name, p.Help)
 	}
 	writeFlags(b, n.Flags)
 	b.WriteString("\n")

@@ -4,10 +4,15 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 )
 
-// release is set by the linker for released builds.
-var release = ""
+// release and released (a day, 2006-01-02) are set by the linker for released
+// builds.
+var (
+	release  = ""
+	released = ""
+)
 
 // version is the release, or what the build knows of its commit.
 func version() string {
@@ -22,6 +27,24 @@ func version() string {
 		return v
 	}
 	return "devel"
+}
+
+// releaseDate is the day of the release, or of the commit, "" if neither is
+// known. It dates the manual pages.
+func releaseDate() string {
+	if released != "" {
+		return released
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if day, _, ok := strings.Cut(s.Value, "T"); ok && s.Key == "vcs.time" {
+			return day
+		}
+	}
+	return ""
 }
 
 type versionCmd struct{}
