@@ -51,22 +51,37 @@ func SourceOf(p katprep.Package) (name string, v katprep.EVR) {
 
 var aptInst = regexp.MustCompile(`^Inst (\S+) \[([^\]\s]+)\] \((\S+) (.+) \[(\S+)\]\)`)
 
-// ParseApt reads a simulated "apt-get dist-upgrade": the updates of installed
-// packages, sorted, and the packages that the upgrade would remove.
-func ParseApt(data string) (us []katprep.Update, removed []string) {
+// An AptPlan is what a simulated upgrade would do.
+type AptPlan struct {
+	Updates []katprep.Update // of installed packages, sorted
+	Removed []string         // packages that would go, sorted
+	Kept    []string         // packages with updates that are kept back or deferred, sorted
+}
+
+// ParseApt reads a simulated "apt-get dist-upgrade".
+func ParseApt(data string) AptPlan {
+	var p AptPlan
+	keeping := false
 	for line := range lines(data) {
+		if keeping = keeping && line[0] == ' '; keeping {
+			p.Kept = append(p.Kept, strings.Fields(line)...)
+			continue
+		}
 		if name, ok := strings.CutPrefix(line, "Remv "); ok {
 			name, _, _ = strings.Cut(name, " ")
-			removed = append(removed, Clean(name))
+			p.Removed = append(p.Removed, name)
 			continue
 		}
 		if m := aptInst.FindStringSubmatch(line); m != nil {
-			us = append(us, aptUpdate(m))
+			p.Updates = append(p.Updates, aptUpdate(m))
+			continue
 		}
+		keeping = strings.HasSuffix(line, "have been kept back:") || strings.HasSuffix(line, "deferred due to phasing:")
 	}
-	slices.SortFunc(us, compareUpdates)
-	slices.Sort(removed)
-	return slices.CompactFunc(us, func(a, b katprep.Update) bool { return compareUpdates(a, b) == 0 }), slices.Compact(removed)
+	slices.SortFunc(p.Updates, compareUpdates)
+	p.Updates = onePerPackage(p.Updates)
+	p.Removed, p.Kept = words(p.Removed), words(p.Kept)
+	return p
 }
 
 func aptUpdate(m []string) katprep.Update {

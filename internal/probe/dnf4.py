@@ -47,6 +47,10 @@ def repos(base):
     for r in base.repos.iter_enabled():
         d = {"id": r.id, "revision": r._repo.getRevision(), "made": int(r._repo.getMaxTimestamp())}
         try:
+            d["advisories"] = bool(r._repo.getMetadataPath("updateinfo"))
+        except Exception:
+            d["advisories"] = False
+        try:
             d["fetched"] = int(r._repo.getTimestamp())
         except Exception:
             pass

@@ -88,6 +88,12 @@ func TestParseDpkg(t *testing.T) {
 
 func TestParseApt(t *testing.T) {
 	in := `NOTE: This is only a simulation!
+The following packages have been kept back:
+  linux-generic snapd
+The following upgrades have been deferred due to phasing:
+  landscape-common
+The following packages will be upgraded:
+  perl
 Remv oldlib [1.0-1]
 Inst perl [5.36.0-7+deb12u2] (5.36.0-7+deb12u4 Debian-Security:12/oldstable-security [amd64]) []
 Inst libgcrypt20 [1.10.1-3] (1.10.1-3+deb12u1 Debian:12.15/oldstable, Debian-Security:12/oldstable-security [amd64]) []
@@ -97,7 +103,7 @@ Inst curl [7.81.0-1ubuntu1.14] (7.81.0-1ubuntu1.15 Ubuntu:22.04/jammy-updates, U
 Inst tzdata [1] (2 My Security:1/stable [all])
 Conf perl (5.36.0-7+deb12u4 Debian-Security:12/oldstable-security [amd64])
 `
-	us, removed := ParseApt(in)
+	got := ParseApt(in)
 	want := []katprep.Update{
 		{Name: "curl", Arch: "amd64", From: "7.81.0-1ubuntu1.14", To: "7.81.0-1ubuntu1.15", Origin: "Ubuntu:22.04/jammy-updates, Ubuntu:22.04/jammy-security", Security: true},
 		{Name: "libc6", Arch: "i386", From: "2.36-9", To: "2.36-9+deb12u1", Origin: "Debian:12.15/oldstable"},
@@ -105,8 +111,8 @@ Conf perl (5.36.0-7+deb12u4 Debian-Security:12/oldstable-security [amd64])
 		{Name: "perl", Arch: "amd64", From: "5.36.0-7+deb12u2", To: "5.36.0-7+deb12u4", Origin: "Debian-Security:12/oldstable-security", Security: true},
 		{Name: "tzdata", Arch: "all", From: "1", To: "2", Origin: "My Security:1/stable"},
 	}
-	if !reflect.DeepEqual(us, want) || !slices.Equal(removed, []string{"oldlib"}) {
-		t.Errorf("got %+v, %v", us, removed)
+	if !reflect.DeepEqual(got.Updates, want) || !slices.Equal(got.Removed, []string{"oldlib"}) || !slices.Equal(got.Kept, []string{"landscape-common", "linux-generic", "snapd"}) {
+		t.Errorf("got %+v", got)
 	}
 }
 
@@ -176,7 +182,7 @@ func TestParseRPMKernels(t *testing.T) {
 }
 
 func TestParseDNF4(t *testing.T) {
-	in := `{"dnf":"4.14.0","missing":["old"],"problem":null,"repos":[{"id":"updates","revision":"17","made":1771660800,"fetched":1771760800},{"id":"base","revision":"1","made":1,"fetched":1771660900}],
+	in := `{"dnf":"4.14.0","missing":["old"],"problem":null,"repos":[{"id":"updates","revision":"17","made":1771660800,"fetched":1771760800,"advisories":true},{"id":"base","revision":"1","made":1,"fetched":1771660900}],
 "upgrades":[{"name":"demo","epoch":"1","version":"2","release":"3","arch":"noarch","repo":"updates"}],
 "advisories":[{"id":"RHSA-2026:0001","type":"security","severity":"Critical","title":"Critical: demo","summary":"Critical: demo","description":"a\n\nb","issued":"2026-01-10 08:00:00","updated":"2026-01-11T08:00:00","cves":["CVE-2026-2","CVE-2026-1","RHSA-2026:0001"],"bugs":["7"],"packages":["demo-1:2-3.noarch"],"fixes":["demo-1:2-3.noarch","demo-doc-1:2-3.noarch"],"reboot_suggested":true,"installed":true,"url":"https://e/1"},{"id":"","packages":null}]}`
 	c, err := ParseDNF4(in)
@@ -223,8 +229,7 @@ func FuzzParsers(f *testing.F) {
 				t.Errorf("unclean package %+v", p)
 			}
 		}
-		us, _ := ParseApt(in)
-		for _, u := range us {
+		for _, u := range ParseApt(in).Updates {
 			if u.From == "" || u.To == "" || u.Name != Clean(u.Name) || u.Origin != Clean(u.Origin) {
 				t.Errorf("unclean update %+v", u)
 			}

@@ -176,9 +176,13 @@ elif has dnf || has yum; then
 	section dnf-info $limit $y -q updateinfo info
 	section dnf-updates $limit $y -q check-update
 	section dnf-fetched dnf_fetched
+	section dnf-any any_advisory $y -q updateinfo list all
 fi
 :
 }
+
+# any_advisory COMMAND: the first lines tell whether the repositories have any
+any_advisory() { $limit "$@" 2>/dev/null | head -n 5; }
 
 dnf_fetched() {
 stat -c %Y /var/cache/libdnf5/*/repodata/repomd.xml /var/cache/dnf/*/repodata/repomd.xml /var/cache/yum/*/*/*/repomd.xml 2>/dev/null
@@ -203,6 +207,7 @@ section dnf5-info-text $limit dnf5 -q -C advisory info --available
 section dnf-updates $limit dnf5 -q -C check-upgrade
 section dnf5-repos $limit dnf5 -q -C repo info --enabled
 section dnf-fetched dnf_fetched
+section dnf-any any_advisory dnf5 -q -C advisory list --all
 }
 
 suse() {

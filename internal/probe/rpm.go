@@ -86,6 +86,7 @@ type Content struct {
 	Missing      []string  // enabled repositories without usable metadata
 	Updates      []katprep.Update
 	Advisories   []Advisory
+	Silent       bool   // no repository carries any advisory, for whatever package
 	Problem      string // something about the advisories' details is missing
 }
 
@@ -105,6 +106,7 @@ type dnf4Doc struct {
 		Revision string `json:"revision"`
 		Made     int64  `json:"made"`
 		Fetched  int64  `json:"fetched"`
+		Advises  bool   `json:"advisories"` // it carries updateinfo.xml
 	} `json:"repos"`
 	Upgrades   []dnf4Upgrade  `json:"upgrades"`
 	Advisories []dnf4Advisory `json:"advisories"`
@@ -144,9 +146,10 @@ func ParseDNF4(data string) (Content, error) {
 	if err := json.Unmarshal([]byte(data), &d); err != nil {
 		return Content{}, fmt.Errorf("read what dnf said: %w", err)
 	}
-	c := Content{Missing: d.Missing, Problem: Clean(d.Problem)}
+	c := Content{Missing: d.Missing, Problem: Clean(d.Problem), Silent: true}
 	for _, r := range d.Repos {
 		c.Repositories = append(c.Repositories, katprep.Repository{ID: Clean(r.ID), Revision: Clean(r.Revision), Refreshed: unixInt(r.Made)})
+		c.Silent = c.Silent && !r.Advises
 		if f := unixInt(r.Fetched); !f.IsZero() && (c.Fetched.IsZero() || f.Before(c.Fetched)) {
 			c.Fetched = f
 		}

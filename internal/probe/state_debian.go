@@ -41,10 +41,13 @@ func (a *assembler) dpkg() {
 
 func (a *assembler) apt() {
 	data, ok := a.section("apt-get", katprep.AspectUpdates, "apt-get")
-	us, removed := ParseApt(data)
-	a.s.Updates = us
-	if len(removed) > 0 {
-		a.warn(katprep.AspectUpdates, "some updates would remove packages: %s", strings.Join(removed, ", "))
+	plan := ParseApt(data)
+	a.s.Updates = plan.Updates
+	if len(plan.Removed) > 0 {
+		a.warn(katprep.AspectUpdates, "some updates would remove packages: %s", strings.Join(plan.Removed, ", "))
+	}
+	if len(plan.Kept) > 0 {
+		a.warn(katprep.AspectUpdates, "APT keeps updates back, which are not listed: %s", strings.Join(plan.Kept, ", "))
 	}
 	switch {
 	case !ok:

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/vers"
@@ -105,8 +106,9 @@ func (a *assembler) textUpdates(c Content, tool string) {
 		return
 	}
 	c.Updates = ParseCheckUpdate(data)
+	c.Silent = strings.TrimSpace(a.out.Data("dnf-any")) == ""
 	a.takeOver(c)
-	a.knows(katprep.AspectUpdates, katprep.AspectErrata)
+	a.known(c)
 	a.fresh(ParseFetched(a.out.Data("dnf-fetched")), tool+" makecache")
 }
 
@@ -140,6 +142,7 @@ func (a *assembler) zypper() {
 		c.Advisories[i].Packages = words(fixes[c.Advisories[i].ID])
 		c.Advisories[i].Erratum.Packages = nevras(fixes[c.Advisories[i].ID])
 	}
+	c.Silent = silent(data)
 	c.Fetched = ParseFetched(a.out.Data("zypper-fetched"))
 	a.content(c)
 	if a.out.Sections["zypper-reboot"].RC == 102 {
@@ -163,9 +166,20 @@ func (a *assembler) content(c Content) {
 		a.problem(katprep.AspectUpdates, "no repository is enabled: pending updates are not known")
 		a.problem(katprep.AspectErrata, "no repository is enabled: errata are not known")
 	default:
-		a.knows(katprep.AspectUpdates, katprep.AspectErrata)
+		a.known(c)
 		a.fresh(c.Fetched, map[bool]string{true: "zypper refresh", false: "dnf makecache"}[a.out.Has("zypper-patches")])
 	}
+}
+
+// known claims updates, and errata unless the repositories hold none at all:
+// those of CentOS never did, and an empty list from them means nothing.
+func (a *assembler) known(c Content) {
+	a.knows(katprep.AspectUpdates)
+	if c.Silent {
+		a.warn(katprep.AspectErrata, "no repository carries advisories: errata are not known")
+		return
+	}
+	a.knows(katprep.AspectErrata)
 }
 
 func (a *assembler) takeOver(c Content) {

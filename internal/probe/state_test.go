@@ -146,12 +146,29 @@ func TestWarnings(t *testing.T) {
 		"old lists":     {debianHost.with(sections{"apt-fetched": "1794000000\n"}), "last refreshed on 2026-11-06"},
 		"unknown lists": {debianHost.with(sections{"apt-fetched": ""}), "nobody knows when"},
 		"removal":       {debianHost.with(sections{"apt-get": "Remv exim4 [1]\n"}), "would remove packages: exim4"},
+		"kept back":     {debianHost.with(sections{"apt-get": "The following packages have been kept back:\n  nginx\n"}), "keeps updates back, which are not listed: nginx"},
+		"no advisories": {redhatHost.with(sections{"dnf4": `{"repos":[{"id":"a","fetched":1795507200}]}`}), "no repository carries advisories"},
 		"half":          {debianHost.with(sections{"dpkg": debianHost["dpkg"] + "iF \tbad\t1\tall\tbad\t1\n"}), "not fully installed: bad"},
-		"old dnf cache": {redhatHost.with(sections{"dnf4": `{"repos":[{"id":"a","fetched":1794000000}]}`}), "last refreshed on 2026-11-06"},
+		"old dnf cache": {redhatHost.with(sections{"dnf4": `{"repos":[{"id":"a","fetched":1794000000,"advisories":true}]}`}), "last refreshed on 2026-11-06"},
 	} {
 		s := state(t, c.in)
 		if len(s.Problems) != 1 || !s.Problems[0].Warning || !strings.Contains(s.Problems[0].Message, c.says) || s.Status != katprep.Collected {
 			t.Errorf("%s: %s, %+v", name, s.Status, s.Problems)
+		}
+	}
+}
+
+// TestNoAdvisoriesAtAll: an empty list from repositories that never had any
+// advisory is no knowledge.
+func TestNoAdvisoriesAtAll(t *testing.T) {
+	for what, in := range map[string]sections{
+		"dnf4": redhatHost.with(sections{"dnf4": `{"repos":[{"id":"a","fetched":1795507200}]}`}),
+		"yum":  redhatHost.without("dnf4").with(sections{"dnf-list": "", "dnf-info": "", "dnf-updates": "", "dnf-fetched": "1795507200\n"}),
+		"zypper": redhatHost.without("dnf4").with(sections{"family": "suse\n", "zypper-patches": "<stream></stream>", "zypper-updates": "<stream></stream>",
+			"zypper-repos": `<stream><repo-list><repo alias="a" enabled="1"/></repo-list></stream>`, "zypper-fixes": "", "zypper-fetched": "1795507200 x\n"}),
+	} {
+		if s := state(t, in); s.Knows(katprep.AspectErrata) || !s.Knows(katprep.AspectUpdates) || s.Status != katprep.Collected {
+			t.Errorf("%s: %v, %s, %+v", what, s.Aspects, s.Status, s.Problems)
 		}
 	}
 }
@@ -172,7 +189,7 @@ var redhatHost = sections{
 	"rpm": "kernel-core\t0\t5.14.0\t427.13.1.el9_4\tx86_64\t1790000000\tk.src.rpm\tV\n" +
 		"demo-openssl\t0\t3.0.7\t24.el9\tx86_64\t1790000000\to.src.rpm\tV\n",
 	"rpm-kernels": "kernel-core\t0\t5.14.0\t427.13.1.el9_4\tx86_64\t1790000000\tkernel-uname-r=5.14.0-427.13.1.el9_4.x86_64 \n",
-	"dnf4": `{"repos":[{"id":"updates","revision":"1","made":1795500000,"fetched":1795507200}],
+	"dnf4": `{"repos":[{"id":"updates","revision":"1","made":1795500000,"fetched":1795507200,"advisories":true}],
 "upgrades":[{"name":"demo-openssl","epoch":"0","version":"3.0.7","release":"27.el9_4","arch":"x86_64","repo":"updates"}],
 "advisories":[
 {"id":"RHSA-2026:0001","type":"security","severity":"Critical","cves":["CVE-2026-1001"],"packages":["demo-openssl-3.0.7-25.el9_4.x86_64"]},
@@ -208,7 +225,7 @@ func TestInstalledKernelIsNotMissing(t *testing.T) {
 	s := state(t, redhatHost.with(sections{
 		"rpm":         redhatHost["rpm"] + "kernel-core\t0\t5.14.0\t427.20.1.el9_4\tx86_64\t1795400000\tk.src.rpm\tV\n",
 		"rpm-kernels": redhatHost["rpm-kernels"] + "kernel-core\t0\t5.14.0\t427.20.1.el9_4\tx86_64\t1795400000\tkernel-uname-r=5.14.0-427.20.1.el9_4.x86_64 \n",
-		"dnf4":        `{"repos":[{"id":"updates","fetched":1795507200}],"advisories":[{"id":"RHSA-2026:0020","type":"security","installed":true,"packages":["kernel-core-5.14.0-427.20.1.el9_4.x86_64"]}]}`,
+		"dnf4":        `{"repos":[{"id":"updates","fetched":1795507200,"advisories":true}],"advisories":[{"id":"RHSA-2026:0020","type":"security","installed":true,"packages":["kernel-core-5.14.0-427.20.1.el9_4.x86_64"]}]}`,
 	}))
 	if len(s.Errata) > 0 {
 		t.Errorf("errata %+v", s.Errata)

@@ -111,8 +111,8 @@ func TestParseDNF5(t *testing.T) {
 func TestDNF5Host(t *testing.T) {
 	host := redhatHost.without("dnf4").with(sections{
 		"dnf5-list!2": "", "dnf5-info!2": "", "dnf5-info-text": "Name : RHSA-2026:0001\nTitle : Critical: demo\nIssued : 2026-01-10\n",
-		"dnf5-text":       "RHSA-2026:0001 security Critical demo-openssl-3.0.7-25.el9_4.x86_64 2026-01-10 08:00:00\n",
-		"dnf-fetched":     "1795507200\n",
+		"dnf5-text":   "RHSA-2026:0001 security Critical demo-openssl-3.0.7-25.el9_4.x86_64 2026-01-10 08:00:00\n",
+		"dnf-fetched": "1795507200\n", "dnf-any": "RHSA-2026:0001\n",
 		"dnf-updates!100": "demo-openssl.x86_64 3.0.7-27.el9_4 updates\n",
 	})
 	s := state(t, host)
@@ -126,7 +126,7 @@ func TestDNF5Host(t *testing.T) {
 }
 
 func TestYumHost(t *testing.T) {
-	host := redhatHost.without("dnf4").with(sections{"dnf-list": dnfList, "dnf-info": dnfInfo, "dnf-updates!100": dnfCheck, "dnf-fetched": "1795507200\n"})
+	host := redhatHost.without("dnf4").with(sections{"dnf-list": dnfList, "dnf-info": dnfInfo, "dnf-updates!100": dnfCheck, "dnf-fetched": "1795507200\n", "dnf-any": dnfList})
 	s := state(t, host)
 	if s.Status != katprep.Collected || len(s.Errata) != 2 || len(s.Updates) != 2 {
 		t.Errorf("%s, %+v, %+v, %+v", s.Status, s.Problems, s.Errata, s.Updates)

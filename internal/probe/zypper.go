@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/stdevel/katprep"
@@ -51,6 +52,12 @@ func parseZypp(data, what string) (zyppStream, error) {
 		return s, fmt.Errorf("read zypper's %s: %w", what, err)
 	}
 	return s, nil
+}
+
+// silent reports whether the repositories hold no patch at all, needed or not.
+func silent(data string) bool {
+	s, err := parseZypp(data, "patches")
+	return err == nil && !slices.ContainsFunc(s.Updates, func(u zyppUpdate) bool { return u.Kind == "patch" })
 }
 
 // ParseZypperPatches reads "zypper --xmlout list-patches --all": the patches
