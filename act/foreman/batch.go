@@ -20,23 +20,28 @@ const (
 	batchTime = 15 * time.Minute // for a whole job
 )
 
-// probeMarker returns a marker for a job that only looks. It is used once, so
-// that no old answer is ever taken for a new one.
-func probeMarker() act.Marker {
+// probe marks jobs that only look. Each has a nonce, so that no old answer is
+// ever taken for a new one.
+const probe act.Marker = "katprep-probe"
+
+func nonce() string {
 	b := make([]byte, 8)
 	_, _ = rand.Read(b) // never fails
-	return act.Marker("katprep-probe-" + hex.EncodeToString(b))
+	return hex.EncodeToString(b)
 }
 
-// batches join questions that many hosts are asked at the same time into one
-// job. Only what changes nothing on a host may be asked this way.
+// batches join what many hosts are asked at the same time into one job.
 type batches struct {
 	mu   sync.Mutex
 	open map[question]*batch
 }
 
-// A question is a command, or a feature of the server that needs no input.
-type question struct{ purpose, command, feature string }
+// A question is a command, a feature of the server that needs no input, or
+// the demand to reboot on behalf of a run.
+type question struct {
+	purpose, command, feature string
+	reboot                    act.Marker
+}
 
 // A batch is one job to come.
 type batch struct {
@@ -50,24 +55,24 @@ type batch struct {
 }
 
 type answer struct {
+	job int64 // 0: none was made
 	out string
 	err error
 }
 
-// ask runs a command on a host, together with what others ask of their hosts
-// in this moment, and returns what it wrote. An error means that it did not
-// end well.
-func (a *Actor) ask(ctx context.Context, h host, q question) (string, error) {
+// ask asks a host, together with what others ask of their hosts in this
+// moment. An error of the answer means that it did not end well.
+func (a *Actor) ask(ctx context.Context, h host, q question) answer {
 	if err := ctx.Err(); err != nil {
-		return "", err
+		return answer{err: err}
 	}
 	b, ch := a.join(ctx, h, q)
 	select {
 	case r := <-ch:
-		return r.out, r.err
+		return r
 	case <-ctx.Done():
 		b.leave()
-		return "", context.Cause(ctx)
+		return answer{err: context.Cause(ctx)}
 	}
 }
 
@@ -132,6 +137,9 @@ func (b *batch) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if b.question.reboot != "" {
+		b.a.reboots.note(b.question.reboot, j)
+	}
 	open := slices.Clone(b.hosts)
 	_, err = b.a.watch(ctx, j.ID.N, func(j *foremanapi.Job) bool {
 		open = slices.DeleteFunc(open, func(h host) bool { return b.settle(ctx, j, h.id) })
@@ -141,8 +149,13 @@ func (b *batch) run(ctx context.Context) error {
 }
 
 func (b *batch) order(ctx context.Context) (order, error) {
-	o := order{purpose: b.question.purpose, marker: probeMarker(), timeout: probeTime}
-	if b.question.feature == "" {
+	o := order{purpose: b.question.purpose, marker: probe, nonce: nonce(), timeout: probeTime}
+	switch {
+	case b.question.reboot != "":
+		t, err := b.a.rebootTemplate(ctx)
+		o.marker, o.template, o.inputs = b.question.reboot, t.id, t.inputs
+		return o, err
+	case b.question.feature == "":
 		id, err := b.a.commandTemplate(ctx)
 		o.template, o.inputs = id, map[string]string{"command": b.question.command}
 		return o, err
@@ -157,19 +170,18 @@ func (b *batch) order(ctx context.Context) (order, error) {
 
 // settle answers for a host whose part of the job has ended.
 func (b *batch) settle(ctx context.Context, j *foremanapi.Job, id int64) bool {
+	r := answer{job: j.ID.N}
 	switch {
 	case !targets(j, id):
-		b.answer(id, answer{err: katprep.Errorf(katprep.Conflict, "job %d does not target the host", j.ID.N)})
-	case j.Ended() || ended(statusOf(j, id)):
-		if b.question.feature != "" {
-			b.answer(id, answer{err: b.a.outcome(ctx, j, id)})
-			break
-		}
-		out, err := b.a.written(ctx, j, id)
-		b.answer(id, answer{out, err})
-	default:
+		r.err = katprep.Errorf(katprep.Conflict, "job %d does not target the host", j.ID.N)
+	case !j.Ended() && !ended(statusOf(j, id)):
 		return false
+	case b.question.command == "":
+		r.err = b.a.outcome(ctx, j, id)
+	default:
+		r.out, r.err = b.a.written(ctx, j, id)
 	}
+	b.answer(id, r)
 	return true
 }
 

@@ -73,7 +73,9 @@ type Actor struct {
 	command   int64                    // template that runs a command, once asked
 	baselines map[katprep.HostID]state // what was pending before a patch
 
+	demand  demand // that makes hosts reboot, once chosen
 	batches batches
+	reboots reboots
 }
 
 // state is what of a host shows that its errata were computed anew.
@@ -102,7 +104,8 @@ func New(o Options) (*Actor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Actor{o: o, api: api, baselines: map[katprep.HostID]state{}, batches: batches{open: map[question]*batch{}}}, nil
+	return &Actor{o: o, api: api, baselines: map[katprep.HostID]state{}, batches: batches{open: map[question]*batch{}},
+		reboots: reboots{byRun: map[act.Marker]map[int64]int64{}}}, nil
 }
 
 // Identify logs in and says which permissions for jobs are missing. That jobs

@@ -22,14 +22,18 @@ type order struct {
 	marker   act.Marker
 	timeout  time.Duration // for one host
 	user     string
-	only     int64 // host of a job for one host: many hosts can have the same marker
+	only     int64  // host of a job for one host: many hosts can have the same marker
+	nonce    string // of one of many jobs with a marker
 }
 
-// description is the job's name on the server: marker, purpose, host.
+// description is the job's name on the server: marker, purpose, host or nonce.
 func (o order) description() string {
 	d := string(o.marker) + " " + o.purpose
 	if o.only != 0 {
 		d += " " + strconv.FormatInt(o.only, 10)
+	}
+	if o.nonce != "" {
+		d += " " + o.nonce
 	}
 	return d
 }

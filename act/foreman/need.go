@@ -25,8 +25,8 @@ func (a *Actor) RebootNeeded(ctx context.Context, t act.Target) (katprep.Reboot,
 	if err != nil {
 		return katprep.Reboot{}, err
 	}
-	out, runErr := a.ask(ctx, h, whetherReboot)
-	if m := needSaid.FindStringSubmatch(out); runErr == nil && m != nil {
+	said := a.ask(ctx, h, whetherReboot)
+	if m := needSaid.FindStringSubmatch(said.out); said.err == nil && m != nil {
 		return katprep.Reboot{Need: katprep.Need(m[1])}, nil
 	}
 	switch h.host.TracesStatus.N {
@@ -37,7 +37,7 @@ func (a *Actor) RebootNeeded(ctx context.Context, t act.Target) (katprep.Reboot,
 			return katprep.Reboot{Need: katprep.NotNeeded}, nil
 		}
 	}
-	return katprep.Reboot{}, runErr
+	return katprep.Reboot{}, said.err
 }
 
 // uploadProfile makes a host tell the server its packages.
@@ -54,8 +54,8 @@ func (a *Actor) Refresh(ctx context.Context, t act.Target, since time.Time) (act
 	}
 	ref := act.Ref{ID: strconv.FormatInt(h.id, 10), Data: map[string]string{}}
 	if _, ok, err := a.feature(ctx, uploadProfile.feature); err == nil && ok {
-		if _, err := a.ask(ctx, h, uploadProfile); err != nil {
-			ref.Data[act.DataWarning] = excerpt("the upload of the package profile was not confirmed: "+err.Error(), 300)
+		if r := a.ask(ctx, h, uploadProfile); r.err != nil {
+			ref.Data[act.DataWarning] = excerpt("the upload of the package profile was not confirmed: "+r.err.Error(), 300)
 		}
 	}
 	a.mu.Lock()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -31,10 +33,11 @@ func (a *Actor) BootOf(ctx context.Context, t act.Target) (katprep.Boot, error) 
 }
 
 func (a *Actor) boot(ctx context.Context, h host) (katprep.Boot, error) {
-	out, err := a.ask(ctx, h, whichBoot)
-	if err != nil {
-		return katprep.Boot{}, fmt.Errorf("read boot of %s: %w", h.name, err)
+	said := a.ask(ctx, h, whichBoot)
+	if said.err != nil {
+		return katprep.Boot{}, fmt.Errorf("read boot of %s: %w", h.name, said.err)
 	}
+	out := said.out
 	b := katprep.Boot{ID: trimmed(bootID.FindString(out))}
 	if m := bootTime.FindStringSubmatch(out); m != nil {
 		if s, err := strconv.ParseInt(m[1], 10, 64); err == nil {
@@ -64,7 +67,8 @@ func another(before, now katprep.Boot) bool {
 }
 
 // Reboot implements [act.Rebooter]: a job makes the host reboot, or its power
-// management where jobs cannot; either way another boot must show.
+// management where jobs cannot; either way another boot must show. A reboot
+// that was asked for before (the process was killed since) is waited for.
 func (a *Actor) Reboot(ctx context.Context, t act.Target, before katprep.Boot) (act.Ref, error) {
 	if err := t.Marker.Check(); err != nil {
 		return act.Ref{}, err
@@ -73,20 +77,21 @@ func (a *Actor) Reboot(ctx context.Context, t act.Target, before katprep.Boot) (
 	if err != nil {
 		return act.Ref{}, err
 	}
-	now, err := a.boot(ctx, h)
-	if err != nil {
+	j, err := a.rebootAsked(ctx, h, t.Marker)
+	if err != nil && foremanapi.StatusOf(err) != http.StatusNotFound { // no remote execution at all
 		return act.Ref{}, err
 	}
-	if another(before, now) {
-		return bootRef("", before, now), nil
+	if j == nil || before.ID == "" {
+		now, err := a.boot(ctx, h)
+		if err != nil {
+			return act.Ref{}, err
+		}
+		if another(before, now) {
+			return bootRef("", before, now), nil
+		}
+		before = katprep.Boot{ID: now.ID, Time: orElse(before.Time, now.Time)}
 	}
-	if before.ID == "" && before.Time.IsZero() {
-		before = now
-	}
-	if before.ID == "" {
-		before.ID = now.ID
-	}
-	id, err := a.askReboot(ctx, h, t.Marker)
+	id, err := a.askReboot(ctx, h, t.Marker, j)
 	if err != nil {
 		return act.Ref{}, err
 	}
@@ -105,70 +110,126 @@ func bootRef(id string, before, after katprep.Boot) act.Ref {
 	return act.Ref{ID: orElse(id, after.ID), Data: d}
 }
 
-// askReboot asks for a reboot and returns the job's ID once it has ended: the
-// host goes down a minute later. A job that is under way or has just asked is
-// not sent again.
-func (a *Actor) askReboot(ctx context.Context, h host, marker act.Marker) (string, error) {
-	o, err := a.rebootOrder(ctx, h, marker)
-	if err != nil {
+// askReboot asks for a reboot, in one job with other hosts that must reboot
+// now, and returns the job's ID once it has ended on the host: the host goes
+// down a minute later. A job that asked already is waited for.
+func (a *Actor) askReboot(ctx context.Context, h host, marker act.Marker, asked *foremanapi.Job) (string, error) {
+	if asked != nil {
+		done, err := a.await(ctx, asked.ID.N, h.id)
+		if err == nil {
+			err = a.outcome(ctx, done, h.id)
+		}
+		return strconv.FormatInt(asked.ID.N, 10), err
+	}
+	if _, err := a.rebootTemplate(ctx); err != nil {
 		return a.askPower(ctx, h, err)
 	}
-	j, err := a.adoptedReboot(ctx, o, h)
-	if err != nil {
-		return "", err
+	r := a.ask(ctx, h, question{purpose: "reboot", reboot: marker})
+	return strconv.FormatInt(r.job, 10), r.err
+}
+
+// A demand is a template that makes hosts reboot.
+type demand struct {
+	id     int64
+	inputs map[string]string
+}
+
+// rebootTemplate chooses the template once: Foreman's own for power, or
+// Katello's for services, which takes "reboot" for one.
+func (a *Actor) rebootTemplate(ctx context.Context) (demand, error) {
+	a.mu.Lock()
+	known := a.demand
+	a.mu.Unlock()
+	if known.id != 0 {
+		return known, nil
 	}
-	if j == nil {
-		if j, err = a.send(ctx, o, []host{h}); err != nil {
-			return "", err
+	id, err := a.api.TemplateByName(ctx, "Power Action - Script Default", "Power Action - SSH Default")
+	d := demand{id, map[string]string{"action": "restart"}}
+	if err != nil {
+		label, ok, ferr := a.feature(ctx, "katello_service_restart")
+		if ferr != nil || !ok {
+			return d, errors.Join(err, ferr)
+		}
+		d = demand{label, map[string]string{"helper": "reboot"}}
+	}
+	a.mu.Lock()
+	a.demand = d
+	a.mu.Unlock()
+	return d, nil
+}
+
+// reboots remembers which job asked a host to reboot, by marker and host.
+// What an earlier process asked is read from the server once.
+type reboots struct {
+	mu    sync.Mutex
+	byRun map[act.Marker]map[int64]int64
+}
+
+func (r *reboots) note(m act.Marker, j *foremanapi.Job) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byRun[m] == nil {
+		r.byRun[m] = map[int64]int64{}
+	}
+	for _, h := range j.Targeting.V.Hosts.V {
+		r.byRun[m][h.ID.N] = j.ID.N
+	}
+}
+
+// earlier returns the newest job that asked the host.
+func (a *Actor) earlier(ctx context.Context, h host, m act.Marker) (int64, error) {
+	a.reboots.mu.Lock()
+	defer a.reboots.mu.Unlock()
+	if a.reboots.byRun[m] == nil {
+		found, err := a.readReboots(ctx, m)
+		if err != nil {
+			return 0, err
+		}
+		a.reboots.byRun[m] = found
+	}
+	return a.reboots.byRun[m][h.id], nil
+}
+
+func (a *Actor) readReboots(ctx context.Context, m act.Marker) (map[int64]int64, error) {
+	server, err := a.about(ctx)
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := a.api.JobsByPrefix(ctx, string(m)+" reboot ")
+	if err != nil {
+		return nil, err
+	}
+	found := map[int64]int64{}
+	for _, listed := range jobs {
+		j, err := a.api.Job(ctx, server, listed.ID.N)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range j.Targeting.V.Hosts.V {
+			found[h.ID.N] = max(found[h.ID.N], j.ID.N)
 		}
 	}
-	if !targets(j, h.id) {
-		return "", katprep.Errorf(katprep.Conflict, "job %d does not target the host", j.ID.N)
-	}
-	done, err := a.await(ctx, j.ID.N, h.id)
-	if err == nil {
-		err = a.outcome(ctx, done, h.id)
-	}
-	return strconv.FormatInt(j.ID.N, 10), err
+	return found, nil
 }
 
-// rebootOrder chooses the template: Foreman's own for power, or Katello's for
-// services, which takes "reboot" for one.
-func (a *Actor) rebootOrder(ctx context.Context, h host, marker act.Marker) (order, error) {
-	o := order{purpose: "reboot", only: h.id, marker: marker, timeout: 5 * time.Minute}
-	id, err := a.api.TemplateByName(ctx, "Power Action - Script Default", "Power Action - SSH Default")
-	if err == nil {
-		o.template, o.inputs = id, map[string]string{"action": "restart"}
-		return o, nil
-	}
-	label, ok, ferr := a.feature(ctx, "katello_service_restart")
-	if ferr != nil || !ok {
-		return o, errors.Join(err, ferr)
-	}
-	o.template, o.inputs = label, map[string]string{"helper": "reboot"}
-	return o, nil
-}
-
-// adoptedReboot finds a job of the marker that will still make the host
-// reboot: one that runs, or has just succeeded.
-func (a *Actor) adoptedReboot(ctx context.Context, o order, h host) (*foremanapi.Job, error) {
-	jobs, err := a.api.JobsByDescription(ctx, o.description())
-	if err != nil || len(jobs) == 0 {
+// rebootAsked finds a job of the marker that will still make the host reboot:
+// one that runs, or has just succeeded there.
+func (a *Actor) rebootAsked(ctx context.Context, h host, m act.Marker) (*foremanapi.Job, error) {
+	id, err := a.earlier(ctx, h, m)
+	if err != nil || id == 0 {
 		return nil, err
 	}
 	server, err := a.about(ctx)
 	if err != nil {
 		return nil, err
 	}
-	j, err := a.api.Job(ctx, server, jobs[0].ID.N)
-	if err != nil || !targets(j, h.id) {
+	j, err := a.api.Job(ctx, server, id)
+	if err != nil {
 		return nil, err
 	}
 	status := statusOf(j, h.id)
-	if j.Ended() && status != "success" && j.Status.N != foremanapi.JobSucceeded {
-		return nil, nil
-	}
-	if j.Ended() && !a.fresh(j) {
+	failed := status == "error" || status == "cancelled" || j.Ended() && status != "success" && j.Status.N != foremanapi.JobSucceeded
+	if failed || ended(status) && !a.fresh(j) || j.Ended() && !a.fresh(j) {
 		return nil, nil
 	}
 	return j, nil

@@ -492,3 +492,61 @@ func TestScriptedPatches(t *testing.T) {
 		})
 	}
 }
+
+// TestRebootAfterCrash: the process was killed after it asked for the reboot
+// and before the host went down. The next process waits for that reboot.
+func TestRebootAfterCrash(t *testing.T) {
+	l, a := serve(t, landscape.Options{Hosts: 60, Start: time.Now()})
+	ts, _ := rpmHosts(t, l, 2)
+	before, err := a.BootOf(t.Context(), ts[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, kill := context.WithCancel(t.Context())
+	first := dial(t, l, func(o *foreman.Options) { o.BootDelay = time.Minute })
+	sent := l.Stats().ByRoute["POST /api/job_invocations"]
+	go func() {
+		for l.Stats().ByRoute["POST /api/job_invocations"] < sent+2 { // a look at the boot, and the reboot
+			time.Sleep(time.Millisecond)
+		}
+		l.Advance(30 * time.Second) // the job has ended, the host is still up
+		kill()
+	}()
+	if _, err := first.Reboot(ctx, ts[0], before); err == nil {
+		t.Fatal("the first process was not killed")
+	}
+	second := dial(t, l, func(o *foreman.Options) { o.BootWait = 20 * time.Second })
+	if _, err := second.Reboot(t.Context(), ts[0], before); err != nil {
+		t.Fatal(err)
+	}
+	l.Advance(10 * time.Minute)
+	if h, _ := l.Truth(ts[0].Host.Name); h.Boots != 1 {
+		t.Errorf("the host was rebooted %d times", h.Boots)
+	}
+}
+
+// TestRebootsShareAJob: and one host that fails does not hold the others.
+func TestRebootsShareAJob(t *testing.T) {
+	l, _ := serve(t, landscape.Options{Hosts: 60})
+	a := dial(t, l, func(o *foreman.Options) { o.Gather = 500 * time.Millisecond; o.BootWait = 15 * time.Second })
+	ts, _ := rpmHosts(t, l, 8)
+	var wg sync.WaitGroup
+	for _, x := range ts {
+		wg.Go(func() {
+			before, err := a.BootOf(t.Context(), x)
+			if err == nil {
+				_, err = a.Reboot(t.Context(), x, before)
+			}
+			if err != nil {
+				t.Errorf("%s: %v", x.Host.Name, err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, x := range ts {
+		if h, _ := l.Truth(x.Host.Name); h.Boots != 1 {
+			t.Errorf("%s was booted %d times", h.Name, h.Boots)
+		}
+	}
+	t.Logf("%d jobs", l.Stats().ByRoute["POST /api/job_invocations"])
+}

@@ -136,9 +136,19 @@ func (c *Client) Job(ctx context.Context, server *Server, id int64) (*Job, error
 }
 
 // JobsByDescription finds jobs by the whole text of their description, the
-// newest first.
+// newest first, at most 100.
 func (c *Client) JobsByDescription(ctx context.Context, description string) ([]Job, error) {
-	q := url.Values{"search": {"description = " + Quote(description)}, "order": {"id DESC"}, "per_page": {"100"}}
+	return c.jobs(ctx, Equal("description", description), func(d string) bool { return d == description })
+}
+
+// JobsByPrefix finds jobs by the beginning of their description, the newest
+// first, at most 100.
+func (c *Client) JobsByPrefix(ctx context.Context, prefix string) ([]Job, error) {
+	return c.jobs(ctx, Like("description", prefix+"*"), func(d string) bool { return strings.HasPrefix(d, prefix) })
+}
+
+func (c *Client) jobs(ctx context.Context, search string, wanted func(description string) bool) ([]Job, error) {
+	q := url.Values{"search": {search}, "order": {"id DESC"}, "per_page": {"100"}}
 	page, err := c.page(ctx, callJobs, nil, q, nil)
 	if err != nil {
 		return nil, err
@@ -149,7 +159,7 @@ func (c *Client) JobsByDescription(ctx context.Context, description string) ([]J
 		if err := json.Unmarshal(raw, &j); err != nil {
 			return nil, c.notExpected(callJobs, nil, err)
 		}
-		if string(j.Description) == description {
+		if wanted(string(j.Description)) {
 			out = append(out, j)
 		}
 	}
