@@ -30,18 +30,27 @@ type daemon struct {
 // wants a user that its package's scripts make; they are not run here.
 const initScript = `set -eu
 mount --make-rprivate /
-mkdir -p /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /etc/libvirt
-for d in lib cache log; do mount --bind "$BASE/$d" "/var/$d/libvirt"; done
-mount --bind "$BASE/etc" /etc/libvirt
-cp /etc/passwd "$BASE/passwd"; cp /etc/group "$BASE/group"
+if [ -n "$ROOT" ]; then
+  mkdir -p "$ROOT$BASE"
+  for m in /dev /proc /sys; do mount --rbind "$m" "$ROOT$m"; done
+  mount --bind "$BASE" "$ROOT$BASE"
+fi
+for d in lib cache log; do mkdir -p "$ROOT/var/$d/libvirt"; mount --bind "$BASE/$d" "$ROOT/var/$d/libvirt"; done
+mkdir -p "$ROOT/etc/libvirt"; mount --bind "$BASE/etc" "$ROOT/etc/libvirt"
+cp "$ROOT/etc/passwd" "$BASE/passwd"; cp "$ROOT/etc/group" "$BASE/group"
 grep -q ^libvirt-qemu: "$BASE/passwd" || echo 'libvirt-qemu:x:64055:64055::/:/bin/false' >> "$BASE/passwd"
 grep -q ^libvirt-qemu: "$BASE/group" || echo 'libvirt-qemu:x:64055:' >> "$BASE/group"
 grep -q ^kvm: "$BASE/group" || echo 'kvm:x:64056:' >> "$BASE/group"
-mount --bind "$BASE/passwd" /etc/passwd; mount --bind "$BASE/group" /etc/group
-mount --bind "$BASE/run" /run
-libvirtd -f "$BASE/libvirtd.conf" -p "$BASE/libvirtd.pid" $ARGS &
+mount --bind "$BASE/passwd" "$ROOT/etc/passwd"; mount --bind "$BASE/group" "$ROOT/etc/group"
+mount --bind "$BASE/run" "$ROOT/run"
+chroot "$ROOT/" libvirtd -f "$BASE/libvirtd.conf" -p "$BASE/libvirtd.pid" $ARGS &
 wait $!
 `
+
+// otherRoot is a Debian tree whose libvirt and QEMU are used instead of this
+// machine's, to test against another version: debootstrap one and install
+// libvirt-daemon, libvirt-daemon-driver-qemu and qemu-system-x86 in it.
+func otherRoot() string { return os.Getenv("KATPREP_LIBVIRT_ROOT") }
 
 func start(t *testing.T) *daemon {
 	t.Helper()
@@ -85,7 +94,7 @@ stdio_handler = "file"
 		t.Fatal(err)
 	}
 	defer log.Close()
-	d.cmd.Env = append(os.Environ(), "BASE="+dir, "ARGS="+strings.Join(args, " "), "LC_ALL=C")
+	d.cmd.Env = append(os.Environ(), "BASE="+dir, "ROOT="+otherRoot(), "ARGS="+strings.Join(args, " "), "LC_ALL=C")
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
