@@ -160,7 +160,7 @@ func (b *builder) count(path string, n int, kept bool) {
 // base is what every page shows. The newest snapshot is named on pages that
 // change with it anyway.
 func (b *builder) base(path, section, title string, head bool) base {
-	h := base{Root: strings.Repeat("../", strings.Count(path, "/")), Section: section, Title: render.Line(title), Site: render.Line(b.o.Title), Version: b.o.Version}
+	h := base{views: b.views, Root: strings.Repeat("../", strings.Count(path, "/")), Section: section, Title: render.Line(title), Site: render.Line(b.o.Title), Version: b.o.Version}
 	if head && len(b.m.snapshots) > 0 {
 		h.Head = b.m.head()
 	}
@@ -169,6 +169,7 @@ func (b *builder) base(path, section, title string, head bool) base {
 
 // A base is embedded in the data of every page.
 type base struct {
+	views   *views
 	Root    string // path to the site's root
 	Section string // in the navigation
 	Title   string
@@ -194,7 +195,7 @@ func (b *builder) paged(first string, n int, each func(name string, from, to int
 		if i == 0 {
 			return first
 		}
-		return stem + "-" + itoa(i+1) + ".html"
+		return stem + "~" + itoa(i+1) + ".html" // no name of ours has a "~"
 	}
 	count := max(1, (n+b.o.Rows-1)/b.o.Rows)
 	for i := range count {

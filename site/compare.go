@@ -208,16 +208,16 @@ func (c *comparison) add(h *katprep.HostChange) error {
 	// not by the page, which is written later.
 	c.b.m.hostIndex(h.Host)
 	path := c.changePath(&s)
-	plan := c.plan[h.HostID]
+	plan, hostPath := c.plan[h.HostID], c.b.m.hosts[c.b.m.hostIndex(h.Host)].path()
 	return c.b.later(path, func(buf *bytes.Buffer) error {
-		err := c.b.views.execute(buf, "change", changePage{base: c.b.base(path, "hosts", h.Name, false), Change: h, Pair: c.p, Gap: render.Gap(h), Plan: plan})
+		err := c.b.views.execute(buf, "change", changePage{base: c.b.base(path, "hosts", h.Name, false), Change: h, Pair: c.p, Gap: render.Gap(h), Plan: plan, HostPath: hostPath})
 		*size = buf.Len()
 		return err
 	})
 }
 
 func (c *comparison) changePath(s *summary) string {
-	return "hosts/" + c.b.m.hosts[c.b.m.hostIndex(s.Host)].slug + "/" + c.p.key() + ".html"
+	return c.p.hostPath(c.b.m.hosts[c.b.m.hostIndex(s.Host)])
 }
 
 func (m *model) lookup(id string) (katprep.Erratum, bool) {

@@ -85,7 +85,7 @@ func (b *builder) firstPage() error {
 		d.Snapshot = &b.m.head().Snapshot
 		d.Gaps = d.Snapshot.Gaps[:min(len(d.Snapshot.Gaps), b.o.Rows)]
 		for _, g := range d.Gaps {
-			d.GapLinks = append(d.GapLinks, "hosts/"+b.m.hosts[b.m.hostIndex(g.Host)].slug+"/index.html")
+			d.GapLinks = append(d.GapLinks, b.hostHref(g.Host))
 		}
 		for _, s := range d.Snapshot.Sources {
 			if s.Problem != "" {

@@ -245,5 +245,12 @@ func (t *totals) add(s *summary) {
 	t.Unplanned += s.Unplanned
 }
 
+// path is the page of a host.
+func (h *host) path() string { return "hosts/" + h.slug + ".html" }
+
+// hostPath is the page of a host's change in the pair. The pages of a pair
+// are together, so that a build fills one folder after the other.
+func (p *pair) hostPath(h *host) string { return p.dir + "/hosts/" + h.slug + ".html" }
+
 // key is the last part of a pair's path.
 func (p *pair) key() string { return p.dir[strings.LastIndexByte(p.dir, '/')+1:] }

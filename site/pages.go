@@ -24,6 +24,8 @@ type changePage struct {
 	Pair   *pair
 	Gap    bool
 	Plan   *katprep.HostPlan
+	// HostPath is the page of the host.
+	HostPath string
 }
 
 // Asked returns the package changes that the plan asked for, or all of them
@@ -133,7 +135,7 @@ func (b *builder) hostPages(ctx context.Context) error {
 }
 
 func (b *builder) hostPage(h *host, hi int32, s *katprep.State) error {
-	path := "hosts/" + h.slug + "/index.html"
+	path := h.path()
 	d := hostPage{base: b.base(path, "hosts", h.Name, true), Host: h, State: s}
 	if s != nil {
 		d.Open = b.openErrata(h, s)
@@ -145,14 +147,14 @@ func (b *builder) hostPage(h *host, hi int32, s *katprep.State) error {
 		}
 	}
 	for _, e := range slices.Backward(h.events) {
-		d.Events = append(d.Events, b.eventRow(e))
+		d.Events = append(d.Events, b.eventRow(h, e))
 	}
 	open := *h // the list of hosts reads h later, this page now
 	d.Host = &open
 	return b.later(path, func(buf *bytes.Buffer) error { return b.views.execute(buf, "host", d) })
 }
 
-func (b *builder) eventRow(e event) eventRow {
+func (b *builder) eventRow(h *host, e event) eventRow {
 	p := b.m.pairs[e.pair]
 	s := summary{Presence: presences[e.presence], Flags: e.flags}
 	r := eventRow{Pair: p, Word: s.word(), Packages: int(e.packages), Rebooted: answers[e.rebooted], Kernel: s.is(flagKernel)}
@@ -160,7 +162,7 @@ func (b *builder) eventRow(e event) eventRow {
 		r.n[i] = int32(n)
 	}
 	if s.is(flagPage) {
-		r.Href = p.key() + ".html"
+		r.Href = p.hostPath(h)
 	}
 	return r
 }

@@ -82,9 +82,9 @@ func (b *builder) absorb(i int, p *pair, s *summary) row {
 			m.records[o.ID] = append(m.records[o.ID], record{hi, int16(i), o.Ending})
 		}
 	}
-	r := row{summary: s, host: h, href: "hosts/" + h.slug + "/index.html"}
+	r := row{summary: s, host: h, href: h.path()}
 	if s.is(flagPage) {
-		r.href = "hosts/" + h.slug + "/" + p.key() + ".html"
+		r.href = p.hostPath(h)
 	}
 	return r
 }

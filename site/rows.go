@@ -106,7 +106,7 @@ func eventRows(root string, rows []eventRow) template.HTML {
 		}
 		m.lit(`><th scope="row" class="t">`).lit(render.Time(e.Pair.After.Snapshot.Finished)).lit(`</th><td>`).link(e.Pair.dir+"/index.html", "", e.Pair.title()).lit(`</td><td>`)
 		if e.Href != "" {
-			m.lit(`<a href="`).text(e.Href).lit(`">`).word(e.Word).lit(`</a>`)
+			m.lit(`<a href="`).text(m.root + e.Href).lit(`">`).word(e.Word).lit(`</a>`)
 		} else {
 			m.word(e.Word)
 		}
@@ -127,7 +127,7 @@ func hostRows(root string, rows []*host) template.HTML {
 		if h.latest && h.status != katprep.Collected {
 			m.lit(` class="gap"`)
 		}
-		m.lit(`><th scope="row">`).link("hosts/"+h.slug+"/index.html", "", h.Name).lit(`</th><td>`)
+		m.lit(`><th scope="row">`).link(h.path(), "", h.Name).lit(`</th><td>`)
 		switch {
 		case !h.latest:
 			m.word(render.Word{Shape: "−", Text: "not there", Class: "wait"}).lit(`</td><td class="num">–</td>`)
@@ -146,9 +146,9 @@ func erratumHosts(root string, rows []erratumRow) template.HTML {
 	m := &markup{root: root}
 	for i := range rows {
 		r := &rows[i]
-		m.lit(`<tr><th scope="row">`).link("hosts/"+r.Host.slug+"/index.html", "", r.Host.Name).lit(`</th><td>`).word(r.Word).lit(`</td><td class="t">`).lit(r.Known).lit(`</td><td>`)
+		m.lit(`<tr><th scope="row">`).link(r.Host.path(), "", r.Host.Name).lit(`</th><td>`).word(r.Word).lit(`</td><td class="t">`).lit(r.Known).lit(`</td><td>`)
 		if r.Pair != nil {
-			m.lit(`<span class="t">`).lit(render.Time(r.Pair.After.Snapshot.Finished)).lit(`</span> `).link("hosts/"+r.Host.slug+"/"+r.Pair.key()+".html", "", r.Pair.title())
+			m.lit(`<span class="t">`).lit(render.Time(r.Pair.After.Snapshot.Finished)).lit(`</span> `).link(r.Pair.hostPath(r.Host), "", r.Pair.title())
 		} else {
 			m.lit(`<span class="soft">in the newest snapshot</span>`)
 		}

@@ -170,7 +170,7 @@ func (b *builder) checklist(p *pair) []checkRow {
 // hostHref is the page of a host. A host that was planned has one, whether or
 // not a snapshot knows it.
 func (b *builder) hostHref(h katprep.Host) string {
-	return "hosts/" + b.m.hosts[b.m.hostIndex(h)].slug + "/index.html"
+	return b.m.hosts[b.m.hostIndex(h)].path()
 }
 
 // cellOf says how a step ended. Only what another system confirmed is done.

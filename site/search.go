@@ -73,7 +73,7 @@ func (b *builder) entries(put func(kind, title, href, extra string) error) error
 	hosts := slices.Clone(b.m.hosts)
 	slices.SortFunc(hosts, func(x, y *host) int { return compareHosts(x.Host, y.Host) })
 	for _, h := range hosts {
-		if err := put("Host", h.Name, "hosts/"+h.slug+"/index.html", h.group); err != nil {
+		if err := put("Host", h.Name, h.path(), h.group); err != nil {
 			return err
 		}
 	}

@@ -272,7 +272,7 @@ func TestPaging(t *testing.T) {
 	out := build(t, m, site.Options{Rows: 10})
 	check(t, out)
 	dir := "snapshots/" + string(commit(2)[:16])
-	for i, want := range []string{dir + "/index.html", dir + "/index-2.html", dir + "/index-3.html"} {
+	for i, want := range []string{dir + "/index.html", dir + "/index~2.html", dir + "/index~3.html"} {
 		if page := read(t, out, want); !strings.Contains(page, fmt.Sprintf("h%d0", i)) {
 			t.Errorf("%s lacks its hosts", want)
 		}

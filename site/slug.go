@@ -55,7 +55,7 @@ func safe(s string, limit int) string {
 // reserved reports names that Windows keeps for devices.
 func reserved(s string) bool {
 	switch s = strings.ToLower(s); s {
-	case "con", "prn", "aux", "nul", "index":
+	case "con", "prn", "aux", "nul", "index", "hosts", "errata", "journal", "checklist":
 		return true
 	}
 	return len(s) == 4 && (s[:3] == "com" || s[:3] == "lpt") && s[3] >= '0' && s[3] <= '9'

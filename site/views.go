@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io/fs"
 	"strings"
+	"sync"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/render"
@@ -20,8 +21,9 @@ const pagesFormat = "1"
 
 // views are the parsed templates.
 type views struct {
-	t    *template.Template
-	hash string // of everything that pages are made of
+	t      *template.Template
+	hash   string   // of everything that pages are made of
+	frames sync.Map // beginnings and ends of pages, made once
 }
 
 func newViews() (*views, error) {
@@ -50,11 +52,54 @@ func newViews() (*views, error) {
 		sum.Write(append([]byte(path), b...))
 		return err
 	})
-	return &views{t, hex.EncodeToString(sum.Sum(nil))}, err
+	return &views{t: t, hash: hex.EncodeToString(sum.Sum(nil))}, err
 }
 
 func (v *views) execute(w *bytes.Buffer, view string, data any) error {
 	return v.t.ExecuteTemplate(w, view, data)
+}
+
+// titleMark stands for the title while a frame is made.
+const titleMark = "katprep-title-goes-here"
+
+// Top begins the page: it differs from others in its title only, and where it
+// is, so that it is made once for each folder depth and section.
+func (b base) Top() (template.HTML, error) {
+	title := b.Title
+	if title != b.Site {
+		title += " · " + b.Site
+	}
+	b.Title = titleMark
+	frame, err := b.frame("top")
+	if err != nil {
+		return "", err
+	}
+	before, after, _ := strings.Cut(frame, titleMark)
+	return template.HTML(before + string(render.AppendText(nil, title)) + after), nil
+}
+
+// Bottom ends the page.
+func (b base) Bottom() (template.HTML, error) {
+	b.Title, b.Root, b.Section = "", "", ""
+	frame, err := b.frame("bottom")
+	return template.HTML(frame), err
+}
+
+// frame makes a part that depends on the base alone, or remembers it.
+func (b base) frame(view string) (string, error) {
+	type place struct {
+		view string
+		base base
+	}
+	if f, ok := b.views.frames.Load(place{view, b}); ok {
+		return f.(string), nil
+	}
+	var buf bytes.Buffer
+	if err := b.views.execute(&buf, view, b); err != nil {
+		return "", err
+	}
+	b.views.frames.Store(place{view, b}, buf.String())
+	return buf.String(), nil
 }
 
 // dict makes the data of a shared part of names and values.
@@ -102,7 +147,7 @@ func findingRows(root string, rows []finding) template.HTML {
 	m := &markup{root: root}
 	for i := range rows {
 		f := &rows[i]
-		m.lit(`<tr><th scope="row">`).link("hosts/"+f.Host.slug+"/index.html", "", f.Host.Name).lit(`</th><td>`).link("errata/"+idSlug(f.Erratum.ID)+".html", "id", f.Erratum.ID)
+		m.lit(`<tr><th scope="row">`).link(f.Host.path(), "", f.Host.Name).lit(`</th><td>`).link("errata/"+idSlug(f.Erratum.ID)+".html", "id", f.Erratum.ID)
 		m.lit(`<span class="sub">`).text(f.Erratum.Title).lit(`</span></td>`).severity(f.Erratum.Severity, f.Erratum.Type).lit(`<td class="t">`).or(string(f.Erratum.Issued)).lit(`</td>`).number(f.Days).deadline(f.Deadline).lit("</tr>\n")
 	}
 	return m.html()

@@ -167,10 +167,15 @@ func pages(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hosts, err := filepath.Glob(filepath.Join(out, "hosts", "web01*", "*.html"))
+	hosts, err := filepath.Glob(filepath.Join(out, "*", "*", "hosts", "web01*.html"))
 	if err != nil || len(hosts) == 0 {
 		t.Fatalf("no pages of hosts: %v", err)
 	}
+	more, err := filepath.Glob(filepath.Join(out, "hosts", "web01*.html"))
+	if err != nil || len(more) == 0 {
+		t.Fatalf("no page of a host: %v", err)
+	}
+	hosts = append(hosts, more...)
 	list := []string{"index.html", "compliance.html", "overdue.html", "again.html", "trends.html", "exceptions.html", "evidence.html", "about.html",
 		"maintenances/index.html", "maintenances/2026-11-prod-a/index.html", "maintenances/2026-11-prod-a/journal.html", "maintenances/2026-11-prod-a/checklist.html", "maintenances/2026-11-prod-b/index.html",
 		"snapshots/index.html", "hosts/index.html", "errata/index.html", "errata/RHSA-2026_0001.html", "cves/index.html", "cves/CVE-2026-1001.html"}
