@@ -79,7 +79,7 @@ func world(p katprep.Plan) *acttest.World {
 func engine(p katprep.Plan, w *acttest.World, j act.Journal) *act.Engine {
 	return &act.Engine{
 		Plan: p, Systems: acttest.Around(w), Journal: j,
-		Options: act.Options{By: "anna@ops", Grace: time.Second, Gather: 50 * time.Millisecond, Poll: time.Millisecond},
+		Options: act.Options{By: "anna@ops", Grace: time.Second, Gather: 5 * time.Millisecond, Poll: time.Millisecond},
 	}
 }
 

@@ -675,7 +675,7 @@ func TestManyHosts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		set := settings()
 		set.Concurrency, set.Hooks = 200, nil
-		p := plan(t, hosts(5000), set)
+		p := plan(t, hosts(manyHosts), set)
 		w, j := world(p), &acttest.Journal{}
 		w.Latency = func(c acttest.Call) time.Duration { return time.Second }
 		w.JobTime = time.Second

@@ -2,4 +2,7 @@
 
 package act_test
 
-const killStride = 1
+const (
+	killStride = 1
+	manyHosts  = 5000
+)

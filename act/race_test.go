@@ -2,6 +2,9 @@
 
 package act_test
 
-// killStride is how many kills are left out between two: the race detector
-// is ten times as slow, and what it looks for is in each of them.
-const killStride = 13
+// The race detector is ten times as slow, and what it looks for is in each
+// kill and each host: it gets a part of them.
+const (
+	killStride = 29
+	manyHosts  = 2500
+)
