@@ -84,7 +84,7 @@ func (k *checker) source(path []any, s *Source, names map[string]bool) {
 	switch s.Type {
 	case "foreman":
 		k.url(field("url"), s.URL, "https", "http")
-		k.optional(field("errata_source"), "errata_source", s.ErrataSource, "auto", "bulk", "report", "host")
+		k.optional(field("errata_source"), "errata_source", s.ErrataSource, "auto", "bulk", "report", "search", "host")
 	case "ssh":
 		if s.Inventory == "" && len(s.Hosts) == 0 {
 			k.say(path, "source %q of type ssh needs inventory or hosts", s.Name)

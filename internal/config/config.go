@@ -56,7 +56,7 @@ type Source struct {
 	Packages     *bool  `yaml:"packages"`      // installed packages; default yes
 	Applicable   bool   `yaml:"applicable"`    // applicable errata as well as installable ones
 	Facts        bool   `yaml:"facts"`         // all facts of each host
-	ErrataSource string `yaml:"errata_source"` // auto, bulk, report, host
+	ErrataSource string `yaml:"errata_source"` // auto, bulk, report, search, host
 
 	// Hosts over SSH.
 	Inventory    string   `yaml:"inventory"` // Ansible inventory, INI or YAML
