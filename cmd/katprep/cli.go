@@ -39,6 +39,7 @@ type cli struct {
 	Maintenance maintenanceCmd `cmd:"" group:"work" help:"Take hosts through a maintenance: plan, prepare, execute, verify, clean up."`
 	Approve     approveCmd     `cmd:"" group:"work" help:"Allow a run."`
 	SignOff     signOffCmd     `cmd:"" name:"sign-off" group:"work" help:"Accept the result of a run."`
+	Evidence    evidenceCmd    `cmd:"" group:"evidence" help:"Hand evidence over to an auditor."`
 	ArchiveC    archiveCmd     `cmd:"" name:"archive" group:"evidence" help:"Work with the archive itself."`
 	Parameters  parametersCmd  `cmd:"" group:"work" help:"Read and change host parameters in Foreman."`
 	Populate    populateCmd    `cmd:"" group:"work" help:"Find hosts in monitoring and on hypervisors, and fill the parameters in."`

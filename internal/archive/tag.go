@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/internal/archive/names"
 	"github.com/stdevel/katprep/internal/archive/object"
 	"github.com/stdevel/katprep/internal/archive/pack"
 	"github.com/stdevel/katprep/internal/archive/refs"
@@ -78,3 +79,6 @@ func (a *Archive) tag(ctx context.Context, name string, h object.Hash) error {
 		By: a.opts.Committer.signature(a.opts.Now()), Why: "katprep: tag",
 	}, max(a.opts.LockWait, refWait))
 }
+
+// RunPath returns the folder of a run within the archive: "runs/<id>".
+func RunPath(run katprep.RunID) string { return names.Run(string(run)) }

@@ -43,6 +43,14 @@ type Pack struct {
 	base string // path without extension; "" for a pack without objects
 }
 
+// File returns the path of the pack file, "" for a pack without objects.
+func (p *Pack) File() string {
+	if p.base == "" {
+		return ""
+	}
+	return p.base + ".pack"
+}
+
 // keepMark is the content of our .keep files: how a killed writer's are told
 // from those of people.
 const keepMark = "katprep is writing\n"

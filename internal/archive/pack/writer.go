@@ -88,6 +88,14 @@ type job struct {
 // NewWriter begins a pack in the repository at dir. It is invisible to
 // readers until Finish.
 func NewWriter(dir string) (*Writer, error) {
+	return newWriter(dir, max(2, min(4, runtime.GOMAXPROCS(0))))
+}
+
+// NewSteadyWriter is NewWriter for a pack whose bytes depend on nothing but
+// what is added: it is slower, for it has one worker.
+func NewSteadyWriter(dir string) (*Writer, error) { return newWriter(dir, 1) }
+
+func newWriter(dir string, workers int) (*Writer, error) {
 	tmp := filepath.Join(dir, TempDir)
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
 		return nil, err
@@ -96,7 +104,6 @@ func NewWriter(dir string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	workers := max(2, min(4, runtime.GOMAXPROCS(0)))
 	w := &Writer{
 		repo: dir, file: f, sum: sha1.New(), index: map[object.Hash]int{},
 		jobs: make(chan *job, workers), order: make(chan *job, 4*workers),

@@ -1,0 +1,210 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/internal/archive/object"
+	"github.com/stdevel/katprep/internal/archive/pack"
+)
+
+// Bundle writes the history up to a commit, and the tags of runs in it, as a
+// Git bundle: one file that "git clone" takes. The same history gives the same
+// bytes.
+func (a *Archive) Bundle(ctx context.Context, w io.Writer, c katprep.CommitID) error {
+	op := "bundle " + c.Short()
+	tip, err := hashOf(c)
+	if err != nil {
+		return fail(op, err)
+	}
+	tmp, err := os.MkdirTemp("", "katprep-bundle-")
+	if err != nil {
+		return fail(op, err)
+	}
+	defer os.RemoveAll(tmp)
+	return fail(op, a.bundle(ctx, w, tip, tmp))
+}
+
+func (a *Archive) bundle(ctx context.Context, w io.Writer, tip object.Hash, tmp string) error {
+	if err := os.MkdirAll(filepath.Join(tmp, "objects", "pack"), 0o700); err != nil {
+		return err
+	}
+	p, err := pack.NewSteadyWriter(tmp)
+	if err != nil {
+		return err
+	}
+	defer p.Abort()
+	b := &bundler{a: a, p: p, seen: map[object.Hash]bool{}}
+	commits, err := b.commits(ctx, tip)
+	if err != nil {
+		return err
+	}
+	head := fmt.Sprintf("# v2 git bundle\n%s HEAD\n%s %s\n", tip, tip, branch)
+	tags, err := a.refs.List("refs/tags/run/")
+	if err != nil {
+		return err
+	}
+	for _, ref := range tags {
+		at, ok, err := a.tagged(ctx, strings.TrimPrefix(ref.Name, "refs/tags/"))
+		if err != nil {
+			return err
+		}
+		if !ok || !commits[at] {
+			continue
+		}
+		if err := b.add(ctx, ref.Hash); err != nil {
+			return err
+		}
+		head += fmt.Sprintf("%s %s\n", ref.Hash, ref.Name)
+	}
+	done, err := p.Finish(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(w, head+"\n"); err != nil {
+		return err
+	}
+	f, err := os.Open(done.File())
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, f)
+	return errors.Join(err, f.Close())
+}
+
+// A bundler copies objects into a pack, each once.
+type bundler struct {
+	a    *Archive
+	p    *pack.Writer
+	seen map[object.Hash]bool
+}
+
+// commits adds a commit and all before it, the oldest first.
+func (b *bundler) commits(ctx context.Context, tip object.Hash) (map[object.Hash]bool, error) {
+	all := map[object.Hash]bool{}
+	var order []visit
+	for v, err := range b.a.walk(ctx, tip) {
+		if err != nil {
+			return nil, err
+		}
+		all[v.hash] = true
+		order = append(order, v)
+	}
+	for _, v := range slices.Backward(order) {
+		if err := b.add(ctx, v.hash); err != nil {
+			return nil, err
+		}
+		if err := b.tree(ctx, v.commit.Tree); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (b *bundler) add(ctx context.Context, h object.Hash) error {
+	if b.seen[h] {
+		return nil
+	}
+	b.seen[h] = true
+	kind, data, err := b.a.store.Read(ctx, h)
+	if err != nil {
+		return err
+	}
+	return b.p.Add(ctx, kind, data, object.Hash{}, nil)
+}
+
+func (b *bundler) tree(ctx context.Context, h object.Hash) error {
+	if b.seen[h] {
+		return nil
+	}
+	list, err := b.a.list(ctx, h)
+	if err != nil {
+		return err
+	}
+	if err := b.add(ctx, h); err != nil {
+		return err
+	}
+	for _, e := range list {
+		next := b.add
+		if e.Dir {
+			next = b.tree
+		}
+		if err := next(ctx, e.Hash); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// File returns a file of a commit's tree as it is, such as
+// "runs/patch-1/journal.jsonl". The error is of kind NotFound if there is none.
+func (a *Archive) File(ctx context.Context, c katprep.CommitID, path string) ([]byte, error) {
+	op := fmt.Sprintf("read %s of %s", path, c.Short())
+	h, err := hashOf(c)
+	if err != nil {
+		return nil, fail(op, err)
+	}
+	data, found, err := a.file(ctx, h, strings.Split(path, "/")...)
+	if err != nil {
+		return nil, fail(op, err)
+	}
+	if !found {
+		return nil, katprep.Errorf(katprep.NotFound, "%s: there is no such file", op)
+	}
+	return data, nil
+}
+
+// RunFiles returns the files of a run as they are at the tip, by name.
+func (a *Archive) RunFiles(ctx context.Context, run katprep.RunID) (map[string][]byte, error) {
+	op := fmt.Sprintf("read the files of run %q", string(run))
+	tip, err := a.tip()
+	if err != nil || tip.IsZero() {
+		return nil, fail(op, err)
+	}
+	out := map[string][]byte{}
+	for _, name := range []string{planFile, journalFile, approvalFile, signOffFile} {
+		path, err := runPath(run, name)
+		if err != nil {
+			return nil, fail(op, err)
+		}
+		data, found, err := a.file(ctx, tip, strings.Split(path, "/")...)
+		if err != nil {
+			return nil, fail(op, err)
+		}
+		if found {
+			out[name] = data
+		}
+	}
+	return out, nil
+}
+
+// SigningFiles returns policy/allowed_signers and policy/openpgp.asc as they
+// are at the tip; nil for one that is not there.
+func (a *Archive) SigningFiles(ctx context.Context) (allowedSigners, openpgp []byte, err error) {
+	const op = "read the signing keys"
+	tip, err := a.tip()
+	if err != nil || tip.IsZero() {
+		return nil, nil, fail(op, err)
+	}
+	if allowedSigners, _, err = a.file(ctx, tip, strings.Split(signersFile, "/")...); err != nil {
+		return nil, nil, fail(op, err)
+	}
+	openpgp, _, err = a.file(ctx, tip, strings.Split(openpgpFile, "/")...)
+	return allowedSigners, openpgp, fail(op, err)
+}
+
+// Sign signs a text with the archive's key, "" if none is configured.
+func (a *Archive) Sign(ctx context.Context, text []byte) (armor string, err error) {
+	if a.opts.Sign == nil {
+		return "", nil
+	}
+	armor, err = a.opts.Sign.Sign(ctx, text)
+	return armor, fail("sign", err)
+}
