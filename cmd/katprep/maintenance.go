@@ -8,6 +8,7 @@ import (
 
 type maintenanceCmd struct {
 	Plan      maintPlanCmd    `cmd:"" help:"Freeze what a run will do with each host."`
+	Check     maintCheckCmd   `cmd:"" help:"Ask monitoring systems and hypervisors whether a run will work; changes nothing."`
 	Prepare   maintPrepareCmd `cmd:"" help:"Set downtimes and make VM snapshots."`
 	Execute   maintExecuteCmd `cmd:"" help:"Patch, and reboot where it is due."`
 	Verify    maintVerifyCmd  `cmd:"" help:"Look whether everything is as it should be."`
