@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stdevel/katprep/act"
+	"github.com/stdevel/katprep/internal/downtime"
 )
 
 type alert struct {
@@ -99,8 +100,7 @@ func (c *Client) check(a alert, alone bool) act.CheckState {
 	case "info", "informational", "none", "debug":
 		s.Status = act.CheckOK
 	}
-	s.Output, _, _ = strings.Cut(cmp.Or(a.Annotations["summary"], a.Annotations["description"], a.Annotations["message"]), "\n")
-	s.Output = strings.TrimRight(s.Output, "\r")
+	s.Output = downtime.FirstLine(cmp.Or(a.Annotations["summary"], a.Annotations["description"], a.Annotations["message"]))
 	return s
 }
 

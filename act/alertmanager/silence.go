@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/act"
 	"github.com/stdevel/katprep/internal/downtime"
@@ -114,20 +112,9 @@ func (c *Client) Entries(ctx context.Context, hosts []string) ([]downtime.Entry,
 	return es, nil
 }
 
-func each(n int, do func(i int) error) []error {
-	errs := make([]error, n)
-	var g errgroup.Group
-	g.SetLimit(parallel)
-	for i := range n {
-		g.Go(func() error { errs[i] = do(i); return nil })
-	}
-	_ = g.Wait()
-	return errs
-}
-
 // Send implements downtime.Driver.
 func (c *Client) Send(ctx context.Context, rs []downtime.Request) []error {
-	return each(len(rs), func(i int) error {
+	return downtime.Each(len(rs), parallel, func(i int) error {
 		r := rs[i]
 		for _, label := range c.labels {
 			s := silence{
@@ -144,7 +131,7 @@ func (c *Client) Send(ctx context.Context, rs []downtime.Request) []error {
 
 // Remove implements downtime.Driver. A silence is expired, not erased.
 func (c *Client) Remove(ctx context.Context, es []downtime.Entry) []error {
-	return each(len(es), func(i int) error {
+	return downtime.Each(len(es), parallel, func(i int) error {
 		err := c.call(ctx, http.MethodDelete, "/silence/"+url.PathEscape(es[i].ID), nil, nil)
 		if katprep.KindOf(err) == katprep.NotFound {
 			return nil

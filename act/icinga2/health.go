@@ -72,7 +72,6 @@ func (o *checkable) check(states []act.CheckStatus) act.CheckState {
 		s.Status = act.CheckPending
 		return s
 	}
-	s.Output, _, _ = strings.Cut(a.Result.Output, "\n")
-	s.Output = strings.TrimRight(s.Output, "\r")
+	s.Output = downtime.FirstLine(a.Result.Output)
 	return s
 }

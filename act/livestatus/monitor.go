@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/stdevel/katprep/act"
 	"github.com/stdevel/katprep/internal/downtime"
 )
@@ -141,17 +139,6 @@ func (c *Client) depths(ctx context.Context, hosts []string) (map[object]float64
 	return depth, err
 }
 
-func each(n int, send func(i int) error) []error {
-	errs := make([]error, n)
-	var g errgroup.Group
-	g.SetLimit(parallel)
-	for i := range n {
-		g.Go(func() error { errs[i] = send(i); return nil })
-	}
-	_ = g.Wait()
-	return errs
-}
-
 // Send implements downtime.Driver. Icinga 2 takes the command for the
 // services of a host for the host as well; the others want two.
 func (c *Client) Send(ctx context.Context, rs []downtime.Request) []error {
@@ -159,7 +146,7 @@ func (c *Client) Send(ctx context.Context, rs []downtime.Request) []error {
 	if err != nil {
 		return slices.Repeat([]error{err}, len(rs))
 	}
-	return each(len(rs), func(i int) error {
+	return downtime.Each(len(rs), parallel, func(i int) error {
 		r := rs[i]
 		start, end := r.Window.Start.Unix(), r.Window.End.Unix()
 		fields := []string{r.Host, strconv.FormatInt(start, 10), strconv.FormatInt(end, 10), "1", "0", strconv.FormatInt(end-start, 10), c.author, r.Comment}
@@ -178,7 +165,7 @@ func (c *Client) Send(ctx context.Context, rs []downtime.Request) []error {
 // Remove implements downtime.Driver, by ID only: the commands that remove by
 // host take everybody's.
 func (c *Client) Remove(ctx context.Context, es []downtime.Entry) []error {
-	return each(len(es), func(i int) error {
+	return downtime.Each(len(es), parallel, func(i int) error {
 		if es[i].Service != "" {
 			return c.command(ctx, "DEL_SVC_DOWNTIME", es[i].ID)
 		}
@@ -202,8 +189,7 @@ func check(name string, row []any, states []act.CheckStatus) act.CheckState {
 	if number(row[1]) == 0 {
 		s.Status = act.CheckPending
 	}
-	s.Output, _, _ = strings.Cut(text(row[4]), "\n")
-	s.Output = strings.TrimRight(s.Output, "\r")
+	s.Output = downtime.FirstLine(text(row[4]))
 	return s
 }
 

@@ -10,11 +10,9 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"strings"
+	"slices"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/act"
@@ -153,8 +151,7 @@ const parallel = 4
 // Send implements downtime.Driver: two commands for each host, one for the
 // host itself, one for its services.
 func (c *Client) Send(ctx context.Context, rs []downtime.Request) []error {
-	return each(len(rs), func() (*nagioscgi.Form, error) { return c.prepare(ctx, rs[0].Host) },
-		func(f *nagioscgi.Form, i int) error { return c.schedule(ctx, f, rs[i]) })
+	return c.each(ctx, len(rs), rs[0].Host, func(f *nagioscgi.Form, i int) error { return c.schedule(ctx, f, rs[i]) })
 }
 
 // prepare fetches the form that all commands of a batch use.
@@ -165,22 +162,13 @@ func (c *Client) prepare(ctx context.Context, host string) (*nagioscgi.Form, err
 	return c.cgi.Form(ctx, nagioscgi.ScheduleHost, host)
 }
 
-func each(n int, prepare func() (*nagioscgi.Form, error), send func(*nagioscgi.Form, int) error) []error {
-	errs := make([]error, n)
-	form, err := prepare()
+// each sends for 0 to n-1 with a form that is fetched once for a host.
+func (c *Client) each(ctx context.Context, n int, host string, send func(f *nagioscgi.Form, i int) error) []error {
+	form, err := c.prepare(ctx, host)
 	if err != nil {
-		for i := range errs {
-			errs[i] = err
-		}
-		return errs
+		return slices.Repeat([]error{err}, n)
 	}
-	var g errgroup.Group
-	g.SetLimit(parallel)
-	for i := range n {
-		g.Go(func() error { errs[i] = send(form, i); return nil })
-	}
-	_ = g.Wait()
-	return errs
+	return downtime.Each(n, parallel, func(i int) error { return send(form, i) })
 }
 
 func (c *Client) schedule(ctx context.Context, f *nagioscgi.Form, r downtime.Request) error {
@@ -222,21 +210,14 @@ func (c *Client) Remove(ctx context.Context, es []downtime.Entry) []error {
 	for _, e := range es {
 		gone[e.ID] = true
 	}
-	return each(len(es), func() (*nagioscgi.Form, error) { return c.prepare(ctx, es[0].Host) },
-		func(f *nagioscgi.Form, i int) error {
-			if gone[es[i].By] {
-				return nil
-			}
-			command := nagioscgi.DeleteHost
-			if es[i].Service != "" {
-				command = nagioscgi.DeleteService
-			}
-			return c.cgi.Command(ctx, f, command, url.Values{"down_id": {es[i].ID}})
-		})
-}
-
-// firstLine is the first line of a plugin's output.
-func firstLine(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	return strings.TrimRight(s, "\r")
+	return c.each(ctx, len(es), es[0].Host, func(f *nagioscgi.Form, i int) error {
+		if gone[es[i].By] {
+			return nil
+		}
+		command := nagioscgi.DeleteHost
+		if es[i].Service != "" {
+			command = nagioscgi.DeleteService
+		}
+		return c.cgi.Command(ctx, f, command, url.Values{"down_id": {es[i].ID}})
+	})
 }

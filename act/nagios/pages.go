@@ -150,7 +150,7 @@ func (s *shown) output() string {
 	if len(s.cells) < n {
 		return ""
 	}
-	return firstLine(s.cells[n-1])
+	return downtime.FirstLine(s.cells[n-1])
 }
 
 var words = map[string]act.CheckStatus{

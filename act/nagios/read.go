@@ -238,7 +238,7 @@ var (
 )
 
 func (s *status) check(states map[int]act.CheckStatus) act.CheckState {
-	c := act.CheckState{Status: act.CheckUnknown, Output: firstLine(s.Output), Acknowledged: s.Ack, InDowntime: s.Downtime > 0}
+	c := act.CheckState{Status: act.CheckUnknown, Output: downtime.FirstLine(s.Output), Acknowledged: s.Ack, InDowntime: s.Downtime > 0}
 	if st, ok := states[s.Status]; ok {
 		c.Status = st
 	}

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/act"
 	"github.com/stdevel/katprep/internal/downtime"
@@ -166,17 +164,6 @@ func (c *Client) Entries(ctx context.Context, hosts []string) ([]downtime.Entry,
 	return es, nil
 }
 
-func each(n int, do func(i int) error) []error {
-	errs := make([]error, n)
-	var g errgroup.Group
-	g.SetLimit(parallel)
-	for i := range n {
-		g.Go(func() error { errs[i] = do(i); return nil })
-	}
-	_ = g.Wait()
-	return errs
-}
-
 // backends returns the backend of each host, and whether it is an Icinga 2. A
 // host of several backends is a conflict, because the downtime of one would be
 // taken for that of the other.
@@ -208,7 +195,7 @@ func (c *Client) Send(ctx context.Context, rs []downtime.Request) []error {
 	if err != nil {
 		return slices.Repeat([]error{err}, len(rs))
 	}
-	return each(len(rs), func(i int) error {
+	return downtime.Each(len(rs), parallel, func(i int) error {
 		r := rs[i]
 		on := peers[r.Host]
 		if len(on) != 1 {
@@ -236,7 +223,7 @@ func (c *Client) Send(ctx context.Context, rs []downtime.Request) []error {
 // Remove implements downtime.Driver, by ID and backend only: the commands
 // that remove by host take everybody's.
 func (c *Client) Remove(ctx context.Context, es []downtime.Entry) []error {
-	return each(len(es), func(i int) error {
+	return downtime.Each(len(es), parallel, func(i int) error {
 		peer, id, _ := strings.Cut(es[i].ID, "/")
 		path := "/system/cmd/del_host_downtime"
 		if es[i].Service != "" {
@@ -261,8 +248,7 @@ func (r row) check(name string, states []act.CheckStatus) act.CheckState {
 	if r.number("has_been_checked") == 0 {
 		s.Status = act.CheckPending
 	}
-	s.Output, _, _ = strings.Cut(r.text("plugin_output"), "\n")
-	s.Output = strings.TrimRight(s.Output, "\r")
+	s.Output = downtime.FirstLine(r.text("plugin_output"))
 	return s
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/stdevel/katprep/act"
@@ -62,7 +61,7 @@ func (h *host) check() act.CheckState {
 	for _, f := range h.Interfaces {
 		switch {
 		case f.Available == "2":
-			s.Status, s.Output = act.CheckCritical, firstLine(f.Error)
+			s.Status, s.Output = act.CheckCritical, downtime.FirstLine(f.Error)
 			return s
 		case f.Available == "1":
 			s.Status, s.Output = act.CheckOK, "available"
@@ -81,7 +80,7 @@ func (t *trigger) check() act.CheckState {
 	}
 	switch {
 	case t.State == "1":
-		s.Status, s.Output = act.CheckUnknown, firstLine(t.Error)
+		s.Status, s.Output = act.CheckUnknown, downtime.FirstLine(t.Error)
 	case t.Value == "1" && number(t.Priority) >= 3:
 		s.Status = act.CheckCritical
 	case t.Value == "1":
@@ -101,9 +100,4 @@ func (t *trigger) unfed() bool {
 		}
 	}
 	return len(t.Items) > 0
-}
-
-func firstLine(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	return strings.TrimRight(s, "\r")
 }
