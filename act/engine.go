@@ -326,6 +326,7 @@ func (r *runner) hostsAtOnce(ctx context.Context, wave int, stage katprep.Stage,
 		})
 	}
 	all.Wait()
+	g.cancelled()
 }
 
 // isOut reports whether the host did not get to the end of an earlier stage

@@ -732,3 +732,72 @@ func TestPrecheck(t *testing.T) {
 		t.Error("a look changed something")
 	}
 }
+
+func TestCancelAtInterrupt(t *testing.T) {
+	for _, wanted := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			p := plan(t, hosts(4), settings())
+			w, j := world(p), &acttest.Journal{}
+			w.JobTime = time.Hour
+			e := engine(p, w, j)
+			e.Options.CancelOnInterrupt = wanted
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(10*time.Minute, cancel)
+			begin := time.Now()
+			if _, err := e.Run(ctx, katprep.StagePrepare, katprep.StageExecute); !errors.Is(err, context.Canceled) {
+				t.Errorf("error %v", err)
+			}
+			if d := time.Since(begin); d > 10*time.Minute+5*time.Second {
+				t.Errorf("it took %v to end", d-10*time.Minute)
+			}
+			cancels := 0
+			for c := range w.Effects() {
+				if c.Op == "cancel" {
+					cancels++
+				}
+			}
+			if want := map[bool]int{true: 2, false: 0}[wanted]; cancels != want {
+				t.Errorf("%d jobs were cancelled, want %d", cancels, want)
+			}
+			// Resumed, a job that goes on is waited for; a cancelled one is a
+			// failure, and the next attempt sends another one.
+			s := run(t, engine(p, w, j), katprep.StageExecute)
+			if wanted != (s.Failures() == 4) {
+				t.Errorf("cancelled: %v, %d failures", wanted, s.Failures())
+			}
+			if s := run(t, engine(p, w, j), katprep.StageExecute); s.Failures() != 0 {
+				t.Errorf("%+v", s)
+			}
+			for _, r := range w.Remainders() {
+				if r.Pending != 0 {
+					t.Errorf("%+v", r)
+				}
+			}
+		})
+	}
+}
+
+// A host that failed and was cleaned up is free, and still failed.
+func TestFailedAndClean(t *testing.T) {
+	p := plan(t, hosts(1), settings())
+	w, j := world(p), &acttest.Journal{}
+	w.Fault = failFor("await", web0, false, katprep.Errorf(katprep.Internal, "dnf failed"))
+	run(t, engine(p, w, j), katprep.StagePrepare, katprep.StageExecute)
+	w.Fault = nil
+	status := func() act.HostStatus {
+		all, err := act.Status(katprep.RunRecord{Plan: p, Journal: j.All()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[0]
+	}
+	if s := status(); s.Clean || s.State != act.HostFailed || !slices.Equal(s.Left, []string{"downtime", "undo.prepare.pre.drain", "vm-snapshot"}) {
+		t.Errorf("clean %v, %s, left %q", s.Clean, s.State, s.Left)
+	}
+	e := engine(p, w, j)
+	e.Options.Unverified = true
+	run(t, e, katprep.StageCleanup)
+	if s := status(); !s.Clean || s.State != act.HostFailed || s.Step != "patch" || len(s.Left) != 0 {
+		t.Errorf("clean %v, %s at %s, left %q", s.Clean, s.State, s.Step, s.Left)
+	}
+}

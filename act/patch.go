@@ -27,6 +27,8 @@ type gatherer struct {
 	mu     sync.Mutex
 	coming map[katprep.HostID]bool // that may still join
 	groups map[string]*group
+
+	cancels sync.WaitGroup // jobs being watched, to be cancelled at an interrupt
 }
 
 // A group is what becomes one job.
@@ -145,8 +147,9 @@ func (g *gatherer) run(gr *group) {
 	reached := &reach{g: g, gr: gr}
 	ctx, cancel := context.WithTimeout(g.ctx, g.r.timeout(katprep.StepPatch))
 	defer cancel()
-	stop := context.AfterFunc(g.ctx, func() { g.cancelJobs(gr, reached) })
-	defer stop()
+	ended := make(chan struct{})
+	defer close(ended)
+	g.watch(gr, reached, ended)
 	targets := make([]Target, len(gr.members))
 	for i, m := range gr.members {
 		m.target.Marker = gr.request.Marker
@@ -265,12 +268,44 @@ func failedJob(ctx context.Context, p patched) patched {
 	return p
 }
 
-// cancelJobs stops what was sent if the user wants that at an interrupt.
-func (g *gatherer) cancelJobs(gr *group, re *reach) {
+// watch stops what was sent if the user wants that at an interrupt.
+func (g *gatherer) watch(gr *group, re *reach, ended <-chan struct{}) {
 	c, ok := gr.patcher.(PatchCanceler)
 	if !ok || !g.r.Options.CancelOnInterrupt {
 		return
 	}
+	g.cancels.Go(func() {
+		select {
+		case <-ended:
+			if g.ctx.Err() != nil { // both at once
+				g.cancelJobs(c, gr, re)
+			}
+		case <-g.ctx.Done():
+			g.cancelJobs(c, gr, re)
+		}
+	})
+}
+
+// cancelled waits for the cancellations of an interrupted run, for a while.
+func (g *gatherer) cancelled() {
+	if g.ctx.Err() == nil || !g.r.Options.CancelOnInterrupt {
+		return
+	}
+	over := make(chan struct{})
+	go func() {
+		g.cancels.Wait()
+		close(over)
+	}()
+	timer := time.NewTimer(g.r.grace())
+	defer timer.Stop()
+	select {
+	case <-over:
+	case <-timer.C:
+	}
+}
+
+// cancelJobs stops the jobs that were accepted, and notes it.
+func (g *gatherer) cancelJobs(c PatchCanceler, gr *group, re *reach) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.ctx), g.r.grace())
 	defer cancel()
 	re.mu.Lock()

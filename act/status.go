@@ -34,6 +34,7 @@ type HostStatus struct {
 	Reason string    `json:"reason,omitempty"` // why
 	Ref    string    `json:"ref,omitempty"`    // the other system's reference of that step
 	Left   []string  `json:"left,omitempty"`   // what of ours may still be there: "downtime", "vm-snapshot", hooks
+	Clean  bool      `json:"clean"`            // the clean-up is complete, whatever happened before
 }
 
 // Status says how far a run is. It asks nobody but the journal.
@@ -60,6 +61,7 @@ func (p *progress) status(plan *katprep.Plan, h *katprep.HostPlan) HostStatus {
 	if h.Wave < len(plan.Waves) {
 		st.Wave = plan.Waves[h.Wave].Name
 	}
+	st.Clean = p.begun(h, katprep.StageCleanup) && p.complete(h, katprep.StageCleanup) && len(st.Left) == 0
 	if len(h.Steps) == 0 {
 		st.State = HostNothing
 		st.Reason = firstOf(h.Notes)

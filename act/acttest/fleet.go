@@ -38,6 +38,7 @@ type job struct {
 	all    bool
 	ends   time.Time
 	over   bool
+	cancel bool
 }
 
 // Identify says that it is in memory.
@@ -112,7 +113,7 @@ func (j *job) public() act.Job {
 // settle lets jobs end whose time has come. The lock is held.
 func (w *World) settle() {
 	for _, j := range w.jobs {
-		if j.over || j.ends.After(time.Now()) {
+		if j.over || j.cancel || j.ends.After(time.Now()) {
 			continue
 		}
 		j.over = true
@@ -148,17 +149,42 @@ func (f Fleet) AwaitPatch(ctx context.Context, t act.Target, want act.Job) (act.
 	if j == nil {
 		return act.Ref{}, katprep.Errorf(katprep.NotFound, "no job %q", want.ID)
 	}
-	if err := sleepUntil(ctx, j.ends); err != nil {
-		return act.Ref{ID: j.id}, err
+	if !f.cancelled(j) {
+		if err := sleepUntil(ctx, j.ends); err != nil {
+			return act.Ref{ID: j.id}, err
+		}
 	}
 	err := f.call(ctx, Call{Op: "await", Host: hostName(t)}, func() (bool, error) {
 		f.settle()
 		if _, reached := j.hosts[hostName(t)]; !reached {
 			return false, katprep.Errorf(katprep.NotFound, "job %s did not reach the host", j.id)
 		}
+		if j.cancel {
+			return false, katprep.Errorf(katprep.Conflict, "job %s was cancelled", j.id)
+		}
 		return false, nil
 	})
 	return act.Ref{ID: j.id}, err
+}
+
+// CancelPatch keeps the contract of [act.PatchCanceler].
+func (f Fleet) CancelPatch(ctx context.Context, _ act.Target, want act.Job) error {
+	return f.call(ctx, Call{Op: "cancel", Arg: want.ID}, func() (bool, error) {
+		f.settle()
+		for _, j := range f.jobs {
+			if j.id == want.ID && !j.over {
+				j.cancel = true
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+}
+
+func (f Fleet) cancelled(j *job) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return j.cancel
 }
 
 func (w *World) job(id string) *job {

@@ -247,7 +247,7 @@ func (a *app) release(local *act.LocalRun, p katprep.Plan, hosts []katprep.Host)
 	var free []katprep.Host
 	for i := range status {
 		s := &status[i]
-		if len(s.Left) == 0 && (s.State == act.HostCleaned || s.State == act.HostNothing || s.State == act.HostPlanned) && slices.Contains(hosts, s.Host) {
+		if (s.Clean || s.State == act.HostPlanned) && slices.Contains(hosts, s.Host) {
 			free = append(free, s.Host)
 		}
 	}
