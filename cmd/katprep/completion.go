@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -23,12 +24,12 @@ names of hosts, runs and snapshots in the archive.
   katprep completion fish >~/.config/fish/completions/katprep.fish`
 }
 
-// scripts hand the words typed so far to "katprep complete".
+// scripts hand the words typed so far to "katprep complete". Bash takes "="
+// for a word of its own; zsh calls the file itself the first time.
 var scripts = map[string]string{
 	"bash": `_katprep() {
-	local IFS=$'\n'
-	COMPREPLY=($(katprep complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
-	[ ${#COMPREPLY[@]} -gt 0 ] || compopt -o default
+	mapfile -t COMPREPLY < <(katprep complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+	[ ${#COMPREPLY[@]} -gt 0 ] || compopt -o default 2>/dev/null
 }
 complete -F _katprep katprep
 `,
@@ -36,15 +37,28 @@ complete -F _katprep katprep
 _katprep() {
 	local -a candidates
 	candidates=("${(@f)$(katprep complete -- "${words[@]:1:$((CURRENT-1))}" 2>/dev/null)}")
-	[[ -n "${candidates[*]}" ]] && compadd -a candidates || _files
+	if [[ -n "${candidates[*]}" ]]; then
+		compadd -a candidates
+	else
+		_files
+	fi
 }
-compdef _katprep katprep
+if [[ "${funcstack[1]}" = _katprep ]]; then
+	_katprep "$@"
+else
+	compdef _katprep katprep
+fi
 `,
 	"fish": `function __katprep
 	set -l words (commandline -opc) (commandline -ct)
-	katprep complete -- $words[2..-1] 2>/dev/null
+	set -l found (katprep complete -- $words[2..-1] 2>/dev/null)
+	if test (count $found) -gt 0
+		string join \n -- $found
+	else
+		__fish_complete_path (commandline -ct)
+	end
 end
-complete -c katprep -a '(__katprep)'
+complete -c katprep -f -a '(__katprep)'
 `,
 }
 
@@ -69,7 +83,12 @@ func (c *completeCmd) Run(a *app, k *kong.Kong) error {
 		words = []string{""}
 	}
 	last := words[len(words)-1]
-	for _, cand := range candidates(a, k.Model, words[:len(words)-1], last) {
+	l := readLine(k.Model, words[:len(words)-1])
+	l.obey(a.cli)
+	if last == "=" && l.wants != nil {
+		last = ""
+	}
+	for _, cand := range l.candidates(a, last) {
 		if strings.HasPrefix(cand, last) && !strings.ContainsAny(cand, "\n\r\x1b") {
 			fmt.Fprintln(a.term.Out(), cand)
 		}
@@ -77,48 +96,85 @@ func (c *completeCmd) Run(a *app, k *kong.Kong) error {
 	return nil
 }
 
-// candidates finds what may follow the words.
-func candidates(a *app, model *kong.Application, before []string, last string) []string {
-	node, flags, args := model.Node, slices.Clone(model.Flags), 0
-	var wants *kong.Flag // the flag whose value is being typed
-	for _, w := range before {
-		if wants != nil {
-			wants = nil
-			continue
-		}
-		if strings.HasPrefix(w, "-") {
-			wants = valueFlag(flags, w)
-			continue
-		}
-		if next := commandNamed(node, w); next != nil {
-			node = next
-			flags = append(flags, next.Flags...)
-			continue
-		}
-		args++
+// A typedLine is what the words before the last one mean.
+type typedLine struct {
+	node  *kong.Node
+	flags []*kong.Flag
+	args  int
+	wants *kong.Flag        // the option whose value is being typed
+	given map[string]string // options and their values
+}
+
+func readLine(model *kong.Application, words []string) *typedLine {
+	l := &typedLine{node: model.Node, flags: slices.Clone(model.Flags), given: map[string]string{}}
+	for _, w := range words {
+		l.word(w)
 	}
-	switch {
-	case wants != nil:
-		return values(a, wants.Name, wants.Enum)
-	case strings.HasPrefix(last, "-"):
-		var names []string
-		for _, f := range flags {
-			if !f.Hidden {
-				names = append(names, "--"+f.Name)
-			}
+	return l
+}
+
+func (l *typedLine) word(w string) {
+	switch next := commandNamed(l.node, w); {
+	case l.wants != nil && w == "=":
+	case l.wants != nil:
+		l.given[l.wants.Name] = w
+		l.wants = nil
+	case strings.HasPrefix(w, "-"):
+		name, value, joined := strings.Cut(w, "=")
+		if l.wants = valueFlag(l.flags, name); joined && l.wants != nil {
+			l.word(value)
 		}
-		slices.Sort(names)
-		return slices.Compact(names)
+	case next != nil:
+		l.node = next
+		l.flags = append(l.flags, next.Flags...)
+	default:
+		l.args++
+	}
+}
+
+// obey takes the archive and configuration that the line names.
+func (l *typedLine) obey(c *cli) {
+	c.Archive = firstOf(l.given["archive"], c.Archive)
+	c.Config = firstOf(l.given["config"], c.Config)
+}
+
+// candidates finds what may follow the words.
+func (l *typedLine) candidates(a *app, last string) []string {
+	if l.wants != nil {
+		return flagValues(a, l.wants)
+	}
+	if strings.HasPrefix(last, "-") {
+		return l.options(a, last)
 	}
 	var names []string
-	for _, c := range commands(node) {
+	for _, c := range commands(l.node) {
 		names = append(names, c.Name)
 	}
-	if args < len(node.Positional) {
-		p := node.Positional[args]
+	if n := len(l.node.Positional); n > 0 && (l.args < n || l.node.Positional[n-1].IsCumulative()) {
+		p := l.node.Positional[min(l.args, n-1)]
 		names = append(names, values(a, p.Name, p.Enum)...)
 	}
 	return names
+}
+
+// options are the names of options, or "--option=" with its values.
+func (l *typedLine) options(a *app, last string) []string {
+	var names []string
+	if name, _, joined := strings.Cut(last, "="); joined {
+		if f := valueFlag(l.flags, name); f != nil {
+			for _, v := range flagValues(a, f) {
+				names = append(names, name+"="+v)
+			}
+		}
+		return names
+	}
+	for _, f := range l.flags {
+		if !f.Hidden {
+			names = append(names, "--"+f.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // valueFlag returns the flag if the next word is its value.
@@ -140,17 +196,28 @@ func commandNamed(n *kong.Node, name string) *kong.Node {
 	return nil
 }
 
+// flagValues are the values of an option: the --before of a snapshot names a
+// run, where the argument of a comparison names a snapshot.
+func flagValues(a *app, f *kong.Flag) []string {
+	if f.Name == "before" || f.Name == "after" {
+		return runNames(a)
+	}
+	return values(a, f.Name, f.Enum)
+}
+
 // values are what may stand for a flag or argument of that name.
 func values(a *app, name, enum string) []string {
 	if enum != "" {
 		return strings.Split(enum, ",")
 	}
 	switch name {
+	case "shell":
+		return slices.Sorted(maps.Keys(scripts))
 	case "host", "exclude":
 		return hostNames(a)
-	case "run":
+	case "run", "replan":
 		return runNames(a)
-	case "at", "rev", "before", "after":
+	case "at", "rev", "before", "after", "snapshot":
 		names := []string{"latest", "latest~1"}
 		for _, r := range runNames(a) {
 			names = append(names, "run/"+r+"/before", "run/"+r+"/after")
