@@ -8,12 +8,13 @@ import (
 )
 
 type archiveCmd struct {
-	Import archiveImportCmd `cmd:"" help:"Bring snapshots of the old katprep into the archive."`
-	Verify archiveVerifyCmd `cmd:"" help:"Verify the whole archive, or what is new in it."`
-	Push   archivePushCmd   `cmd:"" help:"Send the history to the configured remotes."`
-	Pull   archivePullCmd   `cmd:"" help:"Bring what a remote is ahead into the archive."`
-	Scan   archiveScanCmd   `cmd:"" help:"Look for secrets in the history."`
-	Keys   archiveKeysCmd   `cmd:"" help:"Keep the keys that may sign."`
+	Import   archiveImportCmd   `cmd:"" help:"Bring snapshots of the old katprep into the archive."`
+	Verify   archiveVerifyCmd   `cmd:"" help:"Verify the whole archive, or what is new in it."`
+	Push     archivePushCmd     `cmd:"" help:"Send the history to the configured remotes."`
+	Pull     archivePullCmd     `cmd:"" help:"Bring what a remote is ahead into the archive."`
+	Scan     archiveScanCmd     `cmd:"" help:"Look for secrets in the history."`
+	Maintain archiveMaintainCmd `cmd:"" help:"Join the packs of many snapshots into one."`
+	Keys     archiveKeysCmd     `cmd:"" help:"Keep the keys that may sign."`
 }
 
 type archiveImportCmd struct {

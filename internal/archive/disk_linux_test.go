@@ -40,12 +40,16 @@ func TestDiskFull(t *testing.T) {
 			}
 		}
 		_, err := snapshotOnce(t, path)
+		_, merr := open(t, path).Maintain(t.Context(), "")
 		os.Remove(filler)
 		if err != nil && (!errors.Is(err, syscall.ENOSPC) || !strings.Contains(katprep.HintOf(err), "room")) {
 			t.Errorf("%d bytes free: %v", free, err)
 		}
 		if free == 0 && err == nil {
 			t.Error("a full disk took a snapshot")
+		}
+		if merr != nil && !errors.Is(merr, syscall.ENOSPC) || free == 0 && merr == nil {
+			t.Errorf("%d bytes free: maintain: %v", free, merr)
 		}
 		if _, err := os.Stat(filepath.Join(path, branch+".lock")); err == nil {
 			t.Error("the reference is left locked")

@@ -54,7 +54,7 @@ func (a *Archive) Begin(ctx context.Context) (*Writer, error) {
 }
 
 func (w *Writer) open(ctx context.Context) error {
-	if err := pack.CleanUp(w.a.dir); err != nil {
+	if err := pack.CleanUp(w.a.dir, pack.Snapshots); err != nil {
 		return err
 	}
 	tip, err := w.a.tip()

@@ -41,7 +41,25 @@ func sumFile(f *os.File) (sum object.Hash, err error) {
 // Release.
 type Pack struct {
 	base string // path without extension; "" for a pack without objects
+	job  Job
 }
+
+// A Job is what packs are written for. Each is done by one process at a time,
+// under a lock of its own, and cleans up after itself only.
+type Job string
+
+// The jobs.
+const (
+	Snapshots   Job = "tmp"
+	Maintenance Job = "tmp-maintain"
+)
+
+// dir is where the job's packs are written, relative to the repository.
+func (j Job) dir() string { return "katprep/" + string(j) }
+
+// mark is the content of the job's .keep files: how those of killed writers
+// are told from those of people.
+func (j Job) mark() string { return "katprep is writing: " + string(j) + "\n" }
 
 // File returns the path of the pack file, "" for a pack without objects.
 func (p *Pack) File() string {
@@ -50,10 +68,6 @@ func (p *Pack) File() string {
 	}
 	return p.base + ".pack"
 }
-
-// keepMark is the content of our .keep files: how a killed writer's are told
-// from those of people.
-const keepMark = "katprep is writing\n"
 
 // publish moves the files of a pack into place, readers' entry (the index)
 // last, and syncs the folder.
@@ -73,7 +87,7 @@ func (p *Pack) publish(packFile, idxFile string) error {
 // keep makes the .keep file, whole or not at all: CleanUp knows it by its
 // content.
 func (p *Pack) keep(tmp string) error {
-	if err := os.WriteFile(tmp, []byte(keepMark), 0o644); err != nil {
+	if err := os.WriteFile(tmp, []byte(p.job.mark()), 0o644); err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
 	return os.Rename(tmp, p.base+".keep")
@@ -91,10 +105,10 @@ func (p *Pack) Release() error {
 	return nil
 }
 
-// CleanUp removes what killed writers left in the repository at dir. The
-// caller holds the lock that keeps other writers out.
-func CleanUp(dir string) error {
-	old, err := filepath.Glob(filepath.Join(dir, TempDir, "pack-*"))
+// CleanUp removes what killed writers of a job left in the repository at dir.
+// The caller holds the lock that keeps others of the job out.
+func CleanUp(dir string, j Job) error {
+	old, err := filepath.Glob(filepath.Join(dir, j.dir(), "pack-*"))
 	if err != nil {
 		return err
 	}
@@ -103,7 +117,7 @@ func CleanUp(dir string) error {
 		return err
 	}
 	for _, k := range keeps {
-		if text, err := os.ReadFile(k); err == nil && string(text) == keepMark {
+		if text, err := os.ReadFile(k); err == nil && string(text) == j.mark() {
 			old = append(old, k)
 		}
 	}

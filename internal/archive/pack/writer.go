@@ -40,6 +40,7 @@ var ErrClosed = errors.New("pack is closed")
 // are for one goroutine; compression happens in others.
 type Writer struct {
 	repo    string // the repository's folder
+	job     Job
 	file    *os.File
 	buf     *bufio.Writer
 	sum     hash.Hash
@@ -88,15 +89,21 @@ type job struct {
 // NewWriter begins a pack in the repository at dir. It is invisible to
 // readers until Finish.
 func NewWriter(dir string) (*Writer, error) {
-	return newWriter(dir, max(2, min(4, runtime.GOMAXPROCS(0))))
+	return newWriter(dir, Snapshots, max(2, min(4, runtime.GOMAXPROCS(0))))
+}
+
+// NewMaintainer is NewWriter for maintenance, which goes on beside a writer
+// of snapshots.
+func NewMaintainer(dir string) (*Writer, error) {
+	return newWriter(dir, Maintenance, max(2, min(4, runtime.GOMAXPROCS(0))))
 }
 
 // NewSteadyWriter is NewWriter for a pack whose bytes depend on nothing but
 // what is added: it is slower, for it has one worker.
-func NewSteadyWriter(dir string) (*Writer, error) { return newWriter(dir, 1) }
+func NewSteadyWriter(dir string) (*Writer, error) { return newWriter(dir, Snapshots, 1) }
 
-func newWriter(dir string, workers int) (*Writer, error) {
-	tmp := filepath.Join(dir, TempDir)
+func newWriter(dir string, forJob Job, workers int) (*Writer, error) {
+	tmp := filepath.Join(dir, forJob.dir())
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
 		return nil, err
 	}
@@ -105,7 +112,7 @@ func newWriter(dir string, workers int) (*Writer, error) {
 		return nil, err
 	}
 	w := &Writer{
-		repo: dir, file: f, sum: sha1.New(), index: map[object.Hash]int{},
+		repo: dir, job: forJob, file: f, sum: sha1.New(), index: map[object.Hash]int{},
 		jobs: make(chan *job, workers), order: make(chan *job, 4*workers),
 		quit: make(chan struct{}), pool: newBasePool(),
 	}
@@ -433,7 +440,7 @@ func (w *Writer) install() (*Pack, error) {
 		return nil, err
 	}
 	dir := filepath.Join(w.repo, "objects", "pack")
-	p := &Pack{base: filepath.Join(dir, "pack-"+sum.String())}
+	p := &Pack{base: filepath.Join(dir, "pack-"+sum.String()), job: w.job}
 	if err := p.publish(w.file.Name(), idx); err != nil {
 		os.Remove(idx)
 		return nil, errors.Join(err, p.Release())
