@@ -130,8 +130,9 @@ func (a account) own(dir string) error {
 }
 
 // guard runs a program until its own input ends, so that a program whose test
-// was killed ends too.
-const guard = `"$@" & p=$!; cat >/dev/null; kill -TERM $p; wait $p`
+// was killed ends too, and then ends what the program left in its process
+// group.
+const guard = `"$@" & p=$!; cat >/dev/null; kill -TERM $p; wait $p; kill -KILL 0`
 
 // A process is a running daemon.
 type process struct {
