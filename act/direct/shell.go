@@ -7,8 +7,6 @@ import (
 	"io"
 	"os/exec"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/inventory"
@@ -61,9 +59,7 @@ func (local) Close() error { return nil }
 func (l local) run(ctx context.Context, script string, out, complaints io.Writer) error {
 	cmd := exec.CommandContext(ctx, l.sh[0], l.sh[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(script), out, complaints
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
+	ownGroup(cmd)
 	err := cmd.Run()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() == nil {
 		return nil // the script's own markers say how it went

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -68,10 +67,7 @@ func (l *Local) probe(ctx context.Context) (*probe.Output, error) {
 	mark := probe.NewMark()
 	cmd := exec.CommandContext(ctx, l.o.Command[0], l.o.Command[1:]...)
 	cmd.Stdin = strings.NewReader(l.o.script(mark))
-	// The whole process group ends with us, not only the shell.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
+	ownGroup(cmd)
 	pr, pw := io.Pipe()
 	var complaints tail
 	cmd.Stdout, cmd.Stderr = pw, &complaints

@@ -1,3 +1,5 @@
+//go:build unix
+
 package lab
 
 import (
@@ -141,7 +143,7 @@ func (h *Host) boot(uptime time.Duration) {
 	cmd := exec.Command("unshare", "--mount", "--uts", "--time", "--boottime", offset, "--fork", "--kill-child", "/bin/sh", "-c", bootScript, "lab", h.Root, h.Name)
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = dieWithTest()
 	fatal(h.t, cmd.Start())
 	h.holder = cmd
 	go func() {
