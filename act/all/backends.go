@@ -22,6 +22,7 @@ import (
 	"github.com/stdevel/katprep/collect/direct"
 	"github.com/stdevel/katprep/internal/config"
 	"github.com/stdevel/katprep/internal/creds"
+	"github.com/stdevel/katprep/internal/feed"
 	"github.com/stdevel/katprep/internal/httpx"
 	"github.com/stdevel/katprep/internal/sshsource"
 	"github.com/stdevel/katprep/internal/sshx"
@@ -150,7 +151,8 @@ func newLocal(ctx context.Context, c config.Source, o Options) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return actdirect.New(actdirect.Options{Local: t.Host, Output: o.Output}), nil
+		fixes, err := fixesOf(c, o)
+		return actdirect.New(actdirect.Options{Local: t.Host, Sudo: c.Sudo, Fixes: fixes, Output: o.Output}), err
 	}
 	return nil, katprep.Errorf(katprep.NotFound, "this machine does not know itself")
 }
@@ -160,5 +162,29 @@ func newSSH(_ context.Context, c config.Source, o Options) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return actdirect.New(actdirect.Options{Dialer: dialer, Hosts: hosts, Sudo: c.Sudo, Concurrency: c.Concurrency, Output: o.Output}), nil
+	fixes, err := fixesOf(c, o)
+	if err != nil {
+		return nil, err
+	}
+	_, others := sshsource.From(c) // another source lists hosts, by names that SSH finds
+	return actdirect.New(actdirect.Options{
+		Dialer: dialer, Hosts: hosts, Any: others, Sudo: c.Sudo, Concurrency: c.Concurrency, Fixes: fixes, Output: o.Output,
+	}), nil
+}
+
+// fixesOf looks advisories up in the feeds of a source: Debian's package
+// manager knows none.
+func fixesOf(c config.Source, o Options) (func(id string) (katprep.Erratum, bool), error) {
+	if len(c.Feeds) == 0 {
+		return nil, nil
+	}
+	paths := make([]string, len(c.Feeds))
+	for i, p := range c.Feeds {
+		paths[i] = o.Path(p)
+	}
+	f, err := feed.Load(paths...)
+	if err != nil {
+		return nil, err
+	}
+	return f.Erratum, nil
 }
