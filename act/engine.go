@@ -144,6 +144,9 @@ func (e *Engine) Run(ctx context.Context, stages ...katprep.Stage) (Summary, err
 }
 
 func (e *Engine) begin(ctx context.Context) (*runner, error) {
+	if err := CheckPlan(e.Plan); err != nil {
+		return nil, err
+	}
 	p, err := fold(e.Journal.Entries())
 	if err != nil {
 		return nil, err

@@ -199,6 +199,13 @@ func (j *FileJournal) flush() {
 	j.flushing = false
 }
 
+// Len is how many entries there are.
+func (j *FileJournal) Len() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.seq
+}
+
 // Entries reads the file from its beginning.
 func (j *FileJournal) Entries() iter.Seq2[katprep.Entry, error] {
 	return func(yield func(katprep.Entry, error) bool) {

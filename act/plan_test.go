@@ -332,3 +332,53 @@ func TestDrift(t *testing.T) {
 		t.Errorf("%v: these hosts were patched by the run", got)
 	}
 }
+
+func TestForgedPlans(t *testing.T) {
+	for name, change := range map[string]func(*katprep.Plan){
+		"run":           func(p *katprep.Plan) { p.Run = "../../x" },
+		"format":        func(p *katprep.Plan) { p.Format = 99 },
+		"wave":          func(p *katprep.Plan) { p.Hosts[0].Wave = 7 },
+		"negative wave": func(p *katprep.Plan) { p.Hosts[0].Wave = -1 },
+		"host twice":    func(p *katprep.Plan) { p.Hosts[1].HostID = p.Hosts[0].HostID },
+		"step twice":    func(p *katprep.Plan) { p.Hosts[0].Steps[1].ID = p.Hosts[0].Steps[0].ID },
+	} {
+		p := plan(t, hosts(2), settings())
+		w := world(p)
+		change(&p)
+		if _, err := engine(p, w, &acttest.Journal{}).Run(t.Context(), allStages...); err == nil || len(w.Effects()) > 0 {
+			t.Errorf("%s: error %v, %d effects", name, err, len(w.Effects()))
+		}
+		if _, err := act.Status(katprep.RunRecord{Plan: p}); err == nil {
+			t.Errorf("%s: Status has no error", name)
+		}
+	}
+	// Steps that nobody knows fail their host and nothing else.
+	p := plan(t, hosts(2), settings())
+	p.Hosts[0].Steps[0].Kind = "format-disk"
+	w := world(p)
+	if s := run(t, engine(p, w, &acttest.Journal{}), allStages...); s.Failures() != 1 || did(w, "patch", web1) != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func FuzzStatus(f *testing.F) {
+	p := plan(f, hosts(2), settings())
+	w, j := world(p), &acttest.Journal{}
+	if _, err := engine(p, w, j).Run(f.Context(), allStages...); err != nil {
+		f.Fatal(err)
+	}
+	seed, err := json.Marshal(katprep.RunRecord{Plan: p, Journal: j.All()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var rec katprep.RunRecord
+		if json.Unmarshal(data, &rec) != nil {
+			t.Skip()
+		}
+		if status, err := act.Status(rec); err == nil && len(status) != len(rec.Plan.Hosts) {
+			t.Errorf("%d states of %d hosts", len(status), len(rec.Plan.Hosts))
+		}
+	})
+}

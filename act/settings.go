@@ -10,7 +10,7 @@ import (
 )
 
 // PlanFormat is the version of the plan's layout.
-const PlanFormat = 1
+const PlanFormat = katprep.ArchiveFormat
 
 // Settings are what a plan is made by, besides the hosts themselves.
 type Settings struct {

@@ -39,6 +39,9 @@ type HostStatus struct {
 
 // Status says how far a run is. It asks nobody but the journal.
 func Status(rec katprep.RunRecord) ([]HostStatus, error) {
+	if err := CheckPlan(rec.Plan); err != nil {
+		return nil, err
+	}
 	p, err := fold(func(yield func(katprep.Entry, error) bool) {
 		for _, e := range rec.Journal {
 			if !yield(e, nil) {
@@ -57,10 +60,7 @@ func Status(rec katprep.RunRecord) ([]HostStatus, error) {
 }
 
 func (p *progress) status(plan *katprep.Plan, h *katprep.HostPlan) HostStatus {
-	st := HostStatus{Host: h.Host, State: HostPlanned, Left: p.left(h)}
-	if h.Wave < len(plan.Waves) {
-		st.Wave = plan.Waves[h.Wave].Name
-	}
+	st := HostStatus{Host: h.Host, State: HostPlanned, Left: p.left(h), Wave: plan.Waves[h.Wave].Name}
 	st.Clean = p.begun(h, katprep.StageCleanup) && p.complete(h, katprep.StageCleanup) && len(st.Left) == 0
 	if len(h.Steps) == 0 {
 		st.State = HostNothing

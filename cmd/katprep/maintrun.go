@@ -46,8 +46,14 @@ func (a *app) stateDir(cfg *config.Config) (string, error) {
 // runRecord reads a run of which there must be a plan.
 func (a *app) runRecord(arc *archive.Archive, id katprep.RunID) (katprep.RunRecord, error) {
 	rec, err := arc.Run(a.ctx, id)
-	if err == nil && rec.Plan.Run == "" {
+	switch {
+	case err != nil:
+	case rec.Plan.Run == "":
 		err = katprep.Errorf(katprep.NotFound, "run %s has no plan", id).WithHint("katprep maintenance plan %s", id)
+	case rec.Plan.Run != id:
+		err = katprep.Errorf(katprep.Corrupt, "run %s has the plan of run %q", id, string(rec.Plan.Run))
+	default:
+		err = act.CheckPlan(rec.Plan)
 	}
 	return rec, err
 }
@@ -207,10 +213,17 @@ func (a *app) runLocal(cfg *config.Config, arc *archive.Archive, local *act.Loca
 	return a.sayStages(rec.Plan, sum, err)
 }
 
+// slowCommit is how many entries take so long to store that an interrupted
+// run leaves it to the next command.
+const slowCommit = 20000
+
 // committer copies what is new in the journal into the archive. An interrupt does not stop
 // it: what was done is to be known.
 func (a *app) committer(arc *archive.Archive, local *act.LocalRun, run katprep.RunID, archived int) func(katprep.Stage) error {
 	return func(stage katprep.Stage) error {
+		if n := local.Journal.Len() - archived; a.ctx.Err() != nil && n > slowCommit {
+			return katprep.Errorf(katprep.Partial, "interrupted: %d entries wait for the next command", n)
+		}
 		entries, err := journalOf(local.Journal)
 		if err != nil {
 			return err
