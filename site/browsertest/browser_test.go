@@ -31,7 +31,7 @@ const (
 )
 
 // need skips, or fails where services are required.
-func need(t *testing.T, why string, err error) {
+func need(t testing.TB, why string, err error) {
 	t.Helper()
 	if err == nil {
 		return
@@ -85,14 +85,14 @@ func TestMain(m *testing.M) {
 
 // A browser is a tab, with everything that it complained of or asked for.
 type browser struct {
-	t        *testing.T
+	t        testing.TB
 	ctx      context.Context
 	mu       sync.Mutex
 	problems []string
 	requests []string
 }
 
-func open(t *testing.T) *browser {
+func open(t testing.TB) *browser {
 	t.Helper()
 	bin, err := exec.LookPath("chromium")
 	need(t, "chromium", err)
@@ -353,4 +353,25 @@ func TestValid(t *testing.T) {
 	if msg, err := exec.Command("node", args...).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%.6000s", err, msg)
 	}
+}
+
+// BenchmarkLarge says how long pages and searches of a large site take: set
+// KATPREP_BENCH_SITE=10000x1 to build one.
+func BenchmarkLarge(b *testing.B) {
+	if os.Getenv("KATPREP_BENCH_SITE") == "" {
+		b.Skip("KATPREP_BENCH_SITE says no size")
+	}
+	br := open(b)
+	var view, search, index float64
+	for b.Loop() {
+		for _, page := range []string{"index.html", "hosts/index.html", "errata/RHSA-2026_0000.html", "maintenances/2026-01/index.html"} {
+			br.visit(page)
+			view = max(view, eval[float64](br, `performance.getEntriesByType("navigation")[0].loadEventEnd`))
+		}
+		index = eval[float64](br, `new Promise(done => { const t = performance.now(); document.getElementById("search").focus(); const i = setInterval(() => { if (window.KATPREP_INDEX) { clearInterval(i); done(performance.now() - t); } }, 1); })`)
+		search = max(search, eval[float64](br, `(() => { const s = document.getElementById("search"), t = performance.now(); s.value = "host099 example"; s.dispatchEvent(new Event("input")); return performance.now() - t; })()`))
+	}
+	b.ReportMetric(view, "ms-slowest-view")
+	b.ReportMetric(index, "ms-index")
+	b.ReportMetric(search, "ms-search")
 }
