@@ -180,6 +180,9 @@ func TestDebianHost(t *testing.T) {
 		if out, err := New(o).Run(t.Context(), target(h), s); err != nil || out.Output != lab.User+"\ny\nin" {
 			t.Errorf("%+v, %v", out, err)
 		}
+		if left := h.Run("cd /var/lib/katprep/katprep-test-who && ls"); strings.Contains(left, "env") || strings.Contains(left, "stdin") {
+			t.Errorf("the environment or the input was left behind: %q", left)
+		}
 		s.User, s.Marker = "no;such", "katprep-test-who2"
 		if _, err := New(o).Run(t.Context(), target(h), s); katprep.KindOf(err) != katprep.Invalid {
 			t.Errorf("a bad user: %v", err)

@@ -41,6 +41,7 @@ if [ "$limit" -gt 0 ] && [ $took -ge "$limit" ] && { [ $rc = 124 ] || [ $rc = 13
 	late=1
 	kill -9 "-$group" 2>/dev/null # what ignored the TERM
 fi
+rm -f "$d/env" "$d/stdin" # they may hold secrets, and nobody needs them any more
 echo "$rc $took $late" >"$d/rc.new"
 sync "$d/rc.new" 2>/dev/null
 mv "$d/rc.new" "$d/rc"
