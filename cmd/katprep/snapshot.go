@@ -166,6 +166,13 @@ func (a *app) sayTaken(s katprep.Snapshot, id katprep.CommitID) error {
 		}
 		a.term.Warn("%s is %s: %s", g.Name, g.Status, problemText(g.Problems))
 	}
+	for i, w := range s.Warnings {
+		if i == 20 {
+			a.term.Warn("and %d more hosts of which something is doubtful", len(s.Warnings)-i)
+			break
+		}
+		a.term.Warn("%s (%s): %s", w.Name, w.HostID, w.Message)
+	}
 	return gapError(s)
 }
 
