@@ -180,6 +180,28 @@ func TestRestartLosesNothing(t *testing.T) {
 	}
 }
 
+// TestExpired: a downtime that ended by itself is no trouble for clean-up.
+func TestExpired(t *testing.T) {
+	c := client(t, lab.Icinga2(t), "katprep")
+	target := named("web02.example.test")
+	w := katprep.Window{Start: time.Now().Add(-time.Second), End: time.Now().Add(2 * time.Second)}
+	if _, err := c.Schedule(t.Context(), target, w, "short"); err != nil {
+		t.Fatal(err)
+	}
+	for in, end := true, time.Now().Add(20*time.Second); in; time.Sleep(100 * time.Millisecond) {
+		var err error
+		if _, in, _, err = c.FindDowntime(t.Context(), target); err != nil || time.Now().After(end) {
+			t.Fatal("the downtime does not end", err)
+		}
+	}
+	if err := c.EndDowntime(t.Context(), target); err != nil {
+		t.Error(err)
+	}
+	if _, _, found, err := c.FindDowntime(t.Context(), target); found || err != nil {
+		t.Errorf("found %v, %v", found, err)
+	}
+}
+
 func TestChildren(t *testing.T) {
 	s := lab.Icinga2(t)
 	c, err := icinga2.New(icinga2.Options{URL: s.URL + "/v1/", Login: login("katprep"), CAFile: s.CAFile, Children: true})
