@@ -59,7 +59,7 @@ func job(b *testing.B, path, what string) (took, cpu time.Duration, peak float64
 	return time.Duration(ms) * time.Millisecond, cpu, float64(kb) / 1024
 }
 
-// benchChild does one job: "write HOSTS DAY", "compare", "all", "history NAME".
+// benchChild does one job: "write HOSTS DAY", "compare", "all", "verify", "history NAME".
 func benchChild(path, what string) error {
 	begin := time.Now()
 	a, err := Open(path, Options{})
@@ -80,6 +80,11 @@ func benchChild(path, what string) error {
 			if err != nil {
 				break
 			}
+		}
+	case "verify":
+		var v *Verification
+		if v, err = a.Verify(ctx, VerifyOptions{}); err == nil && (v.Broken() != nil || v.Commits == 0) {
+			err = fmt.Errorf("%d commits, %v", v.Commits, v.Broken())
 		}
 	case "history":
 		for _, err = range a.History(ctx, "", f[1]) {
@@ -113,7 +118,7 @@ func writeDay(ctx context.Context, a *Archive, l *landscape, day int) error {
 			return err
 		}
 	}
-	_, err = w.Commit(ctx, katprep.Snapshot{Version: strconv.Itoa(day)})
+	_, err = w.Commit(ctx, katprep.Snapshot{Version: strconv.Itoa(day), Counts: katprep.Counts{Hosts: l.hosts, Collected: l.hosts}})
 	return err
 }
 
@@ -197,6 +202,7 @@ func BenchmarkSnapshot(b *testing.B) {
 }
 
 func size(b *testing.B, path string) string {
+	b.Helper()
 	var sum int64
 	err := filepath.Walk(path, func(_ string, st os.FileInfo, err error) error {
 		if err == nil && !st.IsDir() {
@@ -207,7 +213,7 @@ func size(b *testing.B, path string) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return fmt.Sprintf("%d MB", sum>>20)
+	return fmt.Sprintf("%.1f MB", float64(sum)/(1<<20))
 }
 
 func fastImportStream(b *testing.B, l *landscape, path string, day int) {
@@ -283,5 +289,43 @@ func BenchmarkHistory(b *testing.B) {
 		took, _, peak := job(b, path, "history "+s.Name)
 		b.Logf("history of %d versions: %v (%.0f MB), git log %v: ratio %.1f", lines, took, peak, gitTook, took.Seconds()/gitTook.Seconds())
 		b.ReportMetric(took.Seconds()/gitTook.Seconds(), "history/git-log")
+	}
+}
+
+// BenchmarkYears writes many days, verifies them, and compares the size after
+// maintenance with that after git repack.
+func BenchmarkYears(b *testing.B) {
+	peers.Need(b, "git")
+	const hosts, days = 1000, 100
+	dir := b.TempDir()
+	path := filepath.Join(dir, "a.git")
+	if err := Init(path); err != nil {
+		b.Fatal(err)
+	}
+	a := open(b, path)
+	l := newLandscape(hosts)
+	for day := range days {
+		if err := writeDay(b.Context(), a, l, day); err != nil {
+			b.Fatal(err)
+		}
+	}
+	copied := filepath.Join(dir, "copy.git")
+	if err := os.CopyFS(copied, os.DirFS(path)); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		took, cpu, peak := job(b, path, "verify")
+		b.Logf("verify %d snapshots of %d hosts: %v, %v of processor, %.0f MB", days, hosts, took, cpu, peak)
+		before := size(b, path)
+		begin := time.Now()
+		if _, err := a.Maintain(b.Context(), ""); err != nil {
+			b.Fatal(err)
+		}
+		own := time.Since(begin)
+		begin = time.Now()
+		git(b, copied, "repack", "-a", "-d", "-q")
+		b.Logf("size %s; maintain without git: %s in %v; git repack: %s in %v", before, size(b, path), own, size(b, copied), time.Since(begin))
+		took, cpu, peak = job(b, path, "verify")
+		b.Logf("verify after maintain: %v, %v of processor, %.0f MB", took, cpu, peak)
 	}
 }
