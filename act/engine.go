@@ -234,22 +234,30 @@ func (r *runner) halt(why string) {
 	}
 }
 
-// wave takes one wave through the stages, and looks at its gate.
+// wave takes one wave through the stages. Its gate comes before its
+// clean-up: as long as a person decides, there is a way back.
 func (r *runner) wave(ctx context.Context, i int, stages []katprep.Stage, s *Summary) error {
-	executes := false
+	gated := i < len(r.Plan.Waves)-1 && slices.Contains(stages, katprep.StageExecute)
+	open := func() (bool, error) {
+		if !gated {
+			return true, nil
+		}
+		gated = false
+		err := r.gate(ctx, i, s)
+		return err == nil && s.Paused == "" && r.stopped() == "", err
+	}
 	for _, stage := range stages {
-		executes = executes || stage == katprep.StageExecute
-		if err := r.stage(ctx, i, stage); err != nil {
+		if stage == katprep.StageCleanup {
+			if ok, err := open(); !ok {
+				return err
+			}
+		}
+		if err := r.stage(ctx, i, stage); err != nil || r.stopped() != "" {
 			return err
 		}
-		if why := r.stopped(); why != "" {
-			return nil
-		}
 	}
-	if i == len(r.Plan.Waves)-1 || !executes {
-		return nil
-	}
-	return r.gate(ctx, i, s)
+	_, err := open()
+	return err
 }
 
 func (r *runner) hosts(wave int) []*katprep.HostPlan {

@@ -336,7 +336,7 @@ func TestGates(t *testing.T) {
 		p := gated(katprep.GatePause)
 		w, j := world(p), &acttest.Journal{}
 		s := run(t, engine(p, w, j), allStages...)
-		if s.Paused != "canary" || did(w, "patch", web1) != 0 || did(w, "patch", web0) != 1 || s.Failures() != 0 {
+		if s.Paused != "canary" || did(w, "patch", web1) != 0 || did(w, "patch", web0) != 1 || did(w, "remove", web0) != 0 || s.Failures() != 0 {
 			t.Errorf("%+v", s)
 		}
 		if s := run(t, engine(p, w, j), allStages...); s.Paused != "" || s.Failures() != 0 {

@@ -264,7 +264,7 @@ func failedJob(ctx context.Context, p patched) patched {
 		errors.Is(p.err, context.DeadlineExceeded) || errors.Is(p.err, context.Canceled) {
 		return p
 	}
-	p.res.event, p.res.message, p.err = katprep.EventFailed, p.err.Error(), nil
+	p.res.event, p.res.message, p.err = katprep.EventFailed, text(p.err), nil
 	return p
 }
 

@@ -47,7 +47,7 @@ func (r *runner) step(ctx context.Context, g *gatherer, h *katprep.HostPlan, i i
 	s := &h.Steps[i]
 	a, err := r.action(g, h, i)
 	if err != nil {
-		return r.record(h, s, result{event: katprep.EventFailed, message: err.Error()})
+		return r.record(h, s, result{event: katprep.EventFailed, message: text(err)})
 	}
 	release, err := r.acquire(ctx, h, s, a.limits)
 	if err != nil {
@@ -58,7 +58,7 @@ func (r *runner) step(ctx context.Context, g *gatherer, h *katprep.HostPlan, i i
 		res, found, err := r.ask(ctx, s, a, st)
 		switch {
 		case err != nil && !(r.Options.RetryUnknown && ctx.Err() == nil):
-			return r.record(h, s, result{event: katprep.EventUnknown, ref: st.Ref, message: "an earlier attempt was interrupted, and nobody can say what became of it: " + err.Error()})
+			return r.record(h, s, result{event: katprep.EventUnknown, ref: st.Ref, message: "an earlier attempt was interrupted, and nobody can say what became of it: " + text(err)})
 		case found:
 			return r.record(h, s, r.late(res, s, "an earlier attempt was interrupted; it was found to have succeeded"))
 		}
@@ -86,7 +86,7 @@ func (r *runner) attempt(ctx context.Context, h *katprep.HostPlan, s *katprep.Pl
 	if a.skip != nil {
 		why, err := bounded(ctx, r.timeout(katprep.StepCheck), r.grace(), a.skip)
 		if err != nil {
-			return r.record(h, s, result{event: katprep.EventFailed, message: err.Error()})
+			return r.record(h, s, result{event: katprep.EventFailed, message: text(err)})
 		}
 		if why != "" {
 			return r.record(h, s, result{event: katprep.EventSkipped, message: why})
@@ -94,7 +94,7 @@ func (r *runner) attempt(ctx context.Context, h *katprep.HostPlan, s *katprep.Pl
 	}
 	intent, err := r.intend(ctx, h, s, a)
 	if err != nil {
-		return r.record(h, s, result{event: katprep.EventFailed, message: err.Error()})
+		return r.record(h, s, result{event: katprep.EventFailed, message: text(err)})
 	}
 	res, err := bounded(ctx, r.timeoutOf(s), r.grace(), func(ctx context.Context) (result, error) { return a.do(ctx, intent) })
 	if err != nil && a.shared && ctx.Err() != nil {
@@ -134,7 +134,7 @@ func (r *runner) intend(ctx context.Context, h *katprep.HostPlan, s *katprep.Pla
 
 // afterError finds out what is certain after an action returned an error.
 func (r *runner) afterError(ctx context.Context, s *katprep.PlannedStep, a action, st StepState, res result, err error) result {
-	res.message = err.Error()
+	res.message = text(err)
 	switch {
 	case a.reads:
 		res.event = katprep.EventFailed
@@ -163,6 +163,14 @@ func (r *runner) afterError(ctx context.Context, s *katprep.PlannedStep, a actio
 		return r.late(found, s, "it was found to have succeeded after the error: "+err.Error())
 	}
 	return res
+}
+
+// text is an error with the hint that helps.
+func text(err error) string {
+	if hint := katprep.HintOf(err); hint != "" {
+		return err.Error() + " (" + hint + ")"
+	}
+	return err.Error()
 }
 
 // refused reports whether the error says that nothing was done.
