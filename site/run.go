@@ -19,12 +19,18 @@ type runView struct {
 	Approval   approval
 	Began      time.Time
 	Stages     []stageRow
-	Failures   []katprep.Entry
+	Failures   []failure
 	Deviations []string
 	Missing    []missing // planned, and not proven to be installed
 	Hosts      int
 	Touched    int
 	checks     []checkRow
+}
+
+// A failure is a step that failed, or of which nobody knows how it ended.
+type failure struct {
+	katprep.Entry
+	Href string
 }
 
 type stageRow struct {
@@ -77,7 +83,11 @@ func (b *builder) runView(p *pair) *runView {
 	touched := map[string]bool{}
 	for _, e := range p.Record.Journal {
 		if e.Event == katprep.EventFailed || e.Event == katprep.EventUnknown {
-			v.Failures = append(v.Failures, e)
+			f := failure{Entry: e}
+			if e.HostID != (katprep.HostID{}) {
+				f.Href = b.hostHref(katprep.Host{HostID: e.HostID, Name: e.Host})
+			}
+			v.Failures = append(v.Failures, f)
 		}
 		if e.Host != "" && e.Event != katprep.EventSkipped && e.Event != katprep.EventNote {
 			touched[e.Host] = true
