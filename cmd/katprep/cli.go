@@ -47,6 +47,7 @@ type cli struct {
 	SSH         sshCmd         `cmd:"" name:"ssh" group:"setup" help:"Trust the keys of hosts over SSH."`
 	ConfigC     configCmd      `cmd:"" name:"config" group:"setup" help:"Check or show the configuration."`
 	Demo        demoCmd        `cmd:"" group:"setup" help:"Play a patch day on a simulated landscape."`
+	Migrate     migrateCmd     `cmd:"" group:"setup" help:"Translate command lines and templates of katprep 0.x."`
 	Man         manCmd         `cmd:"" group:"setup" help:"Show a manual page."`
 	Completion  completionCmd  `cmd:"" group:"setup" help:"Print a completion script for a shell."`
 	Complete    completeCmd    `cmd:"" hidden:""`
