@@ -23,6 +23,8 @@ type assembler struct {
 	s      katprep.State
 	errata []katprep.Erratum
 	kernel []InstalledKernel
+
+	waiting []string // advisories that are installed and wait for a boot
 }
 
 // State makes a host's state of a probe's output, and the details of the

@@ -230,7 +230,7 @@ func (a *assembler) advisories(c Content) {
 	for _, adv := range c.Advisories {
 		a.errata = append(a.errata, adv.Erratum)
 		if adv.Installed {
-			a.s.Reboot.Reasons = append(a.s.Reboot.Reasons, adv.ID)
+			a.waiting = append(a.waiting, adv.ID)
 			continue
 		}
 		a.s.Errata = append(a.s.Errata, katprep.HostErratum{ID: adv.ID, Installable: true})
@@ -306,8 +306,8 @@ func (a *assembler) rebootRPM() {
 			a.needReboot(p.Name)
 		}
 	}
-	if len(a.s.Reboot.Reasons) > 0 {
-		a.s.Reboot.Need = katprep.Needed
+	if len(a.waiting) > 0 && newest != a.host.Kernel {
+		a.needReboot(a.waiting...)
 	}
 	a.judgeReboot(newest)
 }
