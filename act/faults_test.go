@@ -801,3 +801,36 @@ func TestFailedAndClean(t *testing.T) {
 		t.Errorf("clean %v, %s at %s, left %q", s.Clean, s.State, s.Step, s.Left)
 	}
 }
+
+// A silentPatcher says that all is well and did nothing.
+type silentPatcher struct{ acttest.Fleet }
+
+func (silentPatcher) Patch(_ context.Context, ts []act.Target, _ act.PatchRequest, _ func(act.Job)) []act.Result {
+	return make([]act.Result, len(ts))
+}
+
+// A shortPatcher forgets the last host's result.
+type shortPatcher struct{ acttest.Fleet }
+
+func (p shortPatcher) Patch(ctx context.Context, ts []act.Target, r act.PatchRequest, sent func(act.Job)) []act.Result {
+	return p.Fleet.Patch(ctx, ts, r, sent)[:len(ts)-1]
+}
+
+func TestPatchersThatSayTooLittle(t *testing.T) {
+	for name, make := range map[string]func(acttest.Fleet) any{
+		"no job":    func(f acttest.Fleet) any { return silentPatcher{f} },
+		"no result": func(f acttest.Fleet) any { return shortPatcher{f} },
+	} {
+		p := plan(t, hosts(1), settings())
+		w := world(p)
+		e := engine(p, w, &acttest.Journal{})
+		systems := maps.Clone(e.Systems.(acttest.Systems))
+		systems["source"] = make(acttest.Fleet{World: w})
+		e.Systems = systems
+		s := run(t, e, katprep.StagePrepare, katprep.StageExecute)
+		// Without a result, the job is asked for: it was sent, and had success.
+		if want := map[string]int{"no job": 1, "no result": 0}[name]; s.Failures() != want {
+			t.Errorf("%s: %s at %s: %s", name, s.Hosts[0].State, s.Hosts[0].Step, s.Hosts[0].Reason)
+		}
+	}
+}

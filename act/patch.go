@@ -243,6 +243,9 @@ func (re *reach) judge(m *member, res Result) patched {
 				message: "job " + other.ID + " was accepted and does not target this host" + reason(res.Err),
 			}}
 		}
+		if out.err == nil && out.res.ref == "" {
+			out.res.event, out.res.message = katprep.EventFailed, m.s.System+" reports success and names no job that reached this host"
+		}
 		return out
 	}
 	if out.res.ref == "" {
