@@ -150,21 +150,23 @@ func (v *verifier) file(d *canon.Decoder, f located) (c checked) {
 }
 
 func hostFile(d *canon.Decoder, path string, data []byte) checked {
-	var s katprep.State
-	if !d.Canonical(data, &s) {
+	h, status, ok := d.Check(data)
+	if !ok {
+		var s katprep.State
 		if err := canon.DecodeStrict(data, &s); err != nil {
 			return checked{err: err.Error()}
 		}
+		h, status = s.Host, s.Status
 	}
-	switch s.Status {
+	switch status {
 	case katprep.Collected, katprep.Incomplete, katprep.Failed:
 	default:
-		return checked{err: "its status is " + string(s.Status)}
+		return checked{err: "its status is " + string(status)}
 	}
-	if path != names.Host(s.Name) && path != names.Twin(s.Name, s.Source, s.ID, false) && path != names.Twin(s.Name, s.Source, s.ID, true) {
-		return checked{status: s.Status, err: "the host in it belongs elsewhere"}
+	if path != names.Host(h.Name) && path != names.Twin(h.Name, h.Source, h.ID, false) && path != names.Twin(h.Name, h.Source, h.ID, true) {
+		return checked{status: status, err: "the host in it belongs elsewhere"}
 	}
-	return checked{status: s.Status}
+	return checked{status: status}
 }
 
 func runFile(file string, data []byte) error {

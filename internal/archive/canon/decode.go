@@ -16,6 +16,9 @@ type Decoder struct {
 	in []byte
 	at int
 	ok bool // false: not the canonical form
+
+	skim bool // texts are checked, but only those of the host itself are kept
+	deep bool // within a list of the state
 }
 
 const (
@@ -32,11 +35,21 @@ func (d *Decoder) State(data []byte, s *katprep.State) error {
 	return Decode(data, s)
 }
 
+// Check reports whether a state is in the canonical form up to white space,
+// and reads the host and its status, but no lists.
+func (d *Decoder) Check(data []byte) (h katprep.Host, status katprep.Status, ok bool) {
+	var s katprep.State
+	d.skim = true
+	ok = d.Canonical(data, &s)
+	d.skim = false
+	return s.Host, s.Status, ok
+}
+
 // Canonical reads a state that is in the canonical form up to white space,
 // and reports whether it is.
 func (d *Decoder) Canonical(data []byte, s *katprep.State) bool {
 	*s = katprep.State{}
-	d.in, d.at, d.ok = data, 0, true
+	d.in, d.at, d.ok, d.deep = data, 0, true, false
 	d.state(s)
 	d.space()
 	ok := d.ok && d.at == len(d.in)
@@ -115,6 +128,8 @@ func (d *Decoder) name(fields []string, next int) int {
 
 // list reads a list; an empty one is not canonical.
 func list[T any](d *Decoder, guess int, one func(v *T)) []T {
+	defer func(deep bool) { d.deep = deep }(d.deep)
+	d.deep = true
 	d.expect('[')
 	out := make([]T, 0, guess)
 	for d.ok {
@@ -176,6 +191,9 @@ func (d *Decoder) odd(start int) string {
 
 // keep returns the text as a string, the same one each time.
 func (d *Decoder) keep(b []byte) string {
+	if d.skim && d.deep {
+		return ""
+	}
 	if len(b) == 0 || len(b) > maxText {
 		return string(b)
 	}
@@ -205,7 +223,10 @@ func (d *Decoder) bool() bool {
 
 // time reads a time in UTC.
 func (d *Decoder) time() time.Time {
+	deep := d.deep
+	d.deep = false // the text is needed
 	s := d.string()
+	d.deep = deep
 	if t, ok := seconds(s); ok {
 		return t
 	}

@@ -95,6 +95,9 @@ func agree(t *testing.T, d *Decoder, s katprep.State) {
 	if err := d.State(got, &back); err != nil || !reflect.DeepEqual(back, wantBack) {
 		t.Fatalf("read\n%+v, %v\nfor\n%+v", back, err, wantBack)
 	}
+	if h, status, ok := d.Check(got); !ok || h != back.Host || status != back.Status {
+		t.Fatalf("checked as %v, %v, %v for\n%s", h, status, ok, got)
+	}
 	if again := EncodeState(&back); !bytes.Equal(again, got) {
 		t.Fatalf("written again:\n%s\nfor\n%s", again, got)
 	}
