@@ -109,7 +109,7 @@ func sizeOf(files []string) (sum int64) {
 // no reference yet.
 func (a *Archive) repackByGit(ctx context.Context, git string) error {
 	c := exec.CommandContext(ctx, git, "-C", a.dir, "-c", "core.fsync=committed,reference", "repack", "-a", "-d", "-q")
-	c.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C", "GIT_DIR="+mustAbs(a.dir))
+	c.Env = append(c.Environ(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C", "GIT_DIR="+mustAbs(a.dir))
 	out, err := c.CombinedOutput()
 	if ctx.Err() != nil {
 		return ctx.Err()
