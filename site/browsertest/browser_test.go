@@ -368,7 +368,7 @@ func BenchmarkLarge(b *testing.B) {
 			br.visit(page)
 			view = max(view, eval[float64](br, `performance.getEntriesByType("navigation")[0].loadEventEnd`))
 		}
-		index = eval[float64](br, `new Promise(done => { const t = performance.now(); document.getElementById("search").focus(); const i = setInterval(() => { if (window.KATPREP_INDEX) { clearInterval(i); done(performance.now() - t); } }, 1); })`)
+		index = eval[float64](br, `new Promise(done => { const t = performance.now(); document.getElementById("search").dispatchEvent(new Event("focus")); const i = setInterval(() => { if (window.KATPREP_INDEX) { clearInterval(i); done(performance.now() - t); } }, 1); })`)
 		search = max(search, eval[float64](br, `(() => { const s = document.getElementById("search"), t = performance.now(); s.value = "host099 example"; s.dispatchEvent(new Event("input")); return performance.now() - t; })()`))
 	}
 	b.ReportMetric(view, "ms-slowest-view")
