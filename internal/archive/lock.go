@@ -18,7 +18,7 @@ const lockFile = "katprep/lock"
 
 // lock keeps other katprep processes from writing, until the file is closed.
 // It does not keep Git from writing: the references' own locks do.
-func (a *Archive) lock(ctx context.Context) (*os.File, error) {
+func (a *Archive) lock(ctx context.Context) (*held, error) {
 	if !a.bare {
 		return nil, katprep.Errorf(katprep.Invalid, "it is a clone with a working tree, for reading only").
 			WithHint("use a bare repository: git clone --bare")
@@ -34,8 +34,18 @@ func (a *Archive) lock(ctx context.Context) (*os.File, error) {
 	if err := a.await(ctx, f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return f, a.sign(f)
+	if err := a.sign(f); err != nil {
+		return nil, errors.Join(err, (&held{f}).Close())
+	}
+	return &held{f}, nil
 }
+
+// A held lock is on an open file.
+type held struct{ file *os.File }
+
+// Close unlocks before it closes: a child process that is just being started
+// may have the file for a moment longer.
+func (h *held) Close() error { return errors.Join(unlock(h.file), h.file.Close()) }
 
 // await takes the lock, and waits for it if another process has it.
 func (a *Archive) await(ctx context.Context, f *os.File) error {

@@ -17,3 +17,5 @@ func tryLock(f *os.File) (ok bool, err error) {
 	}
 	return err == nil, err
 }
+
+func unlock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }

@@ -62,7 +62,7 @@ func (a *Archive) Maintain(ctx context.Context, git string) (m Maintenance, err 
 }
 
 // maintainLock keeps two maintenances apart; snapshots have another lock.
-func (a *Archive) maintainLock() (*os.File, error) {
+func (a *Archive) maintainLock() (*held, error) {
 	if !a.bare {
 		return nil, katprep.Errorf(katprep.Invalid, "it is a clone with a working tree: use git gc")
 	}
@@ -81,7 +81,7 @@ func (a *Archive) maintainLock() (*os.File, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return f, nil
+	return &held{f}, nil
 }
 
 // packs returns the pack files that nobody keeps.

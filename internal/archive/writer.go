@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +21,7 @@ import (
 // collect.Run. Its methods are for one goroutine.
 type Writer struct {
 	a    *Archive
-	lock *os.File
+	lock *held
 	pack *pack.Writer
 
 	known  map[string]object.Hash // hosts of the parent, by path
