@@ -48,6 +48,7 @@ type cli struct {
 	ConfigC     configCmd      `cmd:"" name:"config" group:"setup" help:"Check or show the configuration."`
 	Demo        demoCmd        `cmd:"" group:"setup" help:"Play a patch day on a simulated landscape."`
 	Migrate     migrateCmd     `cmd:"" group:"setup" help:"Translate command lines and templates of katprep 0.x."`
+	Docs        docsCmd        `cmd:"" group:"setup" help:"Read the documentation without a network."`
 	Man         manCmd         `cmd:"" group:"setup" help:"Show a manual page."`
 	Completion  completionCmd  `cmd:"" group:"setup" help:"Print a completion script for a shell."`
 	Complete    completeCmd    `cmd:"" hidden:""`
