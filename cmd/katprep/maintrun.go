@@ -231,7 +231,9 @@ func (a *app) committer(arc *archive.Archive, local *act.LocalRun, run katprep.R
 		if archived >= len(entries) {
 			return nil
 		}
-		_, err = arc.PutJournal(context.WithoutCancel(a.ctx), run, stage, entries[archived:])
+		if _, err = arc.PutJournal(context.WithoutCancel(a.ctx), run, stage, entries[archived:]); err == nil {
+			a.pushConfigured()
+		}
 		return err
 	}
 }

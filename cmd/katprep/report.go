@@ -209,7 +209,7 @@ func (c *reportCmd) describe(a *app, r *katprep.Report, meta map[string]string) 
 // attachRun adds the run's plan and journal if the archive has them.
 func attachRun(a *app, r *katprep.Report) error {
 	run := r.After.Snapshot.Run
-	if run == "" || r.Before.Snapshot.Run != run {
+	if run == "" {
 		return nil
 	}
 	arc, err := a.archive()
@@ -223,7 +223,10 @@ func attachRun(a *app, r *katprep.Report) error {
 	if err != nil {
 		return err
 	}
-	r.Run = &rec
+	// A plan may have been made from a snapshot that has no tag of the run.
+	if r.Before.Snapshot.Run == run || rec.Plan.Before == r.Before.Commit {
+		r.Run = &rec
+	}
 	return nil
 }
 

@@ -23,6 +23,10 @@ func (a *Archive) lock(ctx context.Context) (*held, error) {
 		return nil, katprep.Errorf(katprep.Invalid, "it is a clone with a working tree, for reading only").
 			WithHint("use a bare repository: git clone --bare")
 	}
+	// An archive that vanished while it was open is not begun anew.
+	if _, err := os.Stat(filepath.Join(a.dir, "HEAD")); err != nil {
+		return nil, a.absent("write to archive "+a.path, err)
+	}
 	path := filepath.Join(a.dir, lockFile)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
