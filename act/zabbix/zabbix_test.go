@@ -176,14 +176,16 @@ func TestHealth(t *testing.T) {
 	if err := z.StartServer(); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	// The frontend answers late while the server comes up: what counts is what
+	// it says in the end.
+	for end := time.Now().Add(150 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 		z.SendValue(t, "web01.example.test", "http", "1")
 		z.SendValue(t, "web01.example.test", "disk", "1")
 		h, err := c.Health(t.Context(), target)
-		if err != nil || time.Now().After(end) {
+		if time.Now().After(end) {
 			t.Fatalf("Health = %+v, %v", h, err)
 		}
-		if len(h.Services) == 3 && !h.Host.InDowntime && h.Services[0].Status == act.CheckWarning && h.Services[1].Status == act.CheckCritical {
+		if err == nil && len(h.Services) == 3 && !h.Host.InDowntime && h.Services[0].Status == act.CheckWarning && h.Services[1].Status == act.CheckCritical {
 			break
 		}
 	}

@@ -84,8 +84,11 @@ func (a *app) configPaths() []string {
 	if d := a.xdg("XDG_CONFIG_HOME", ".config"); d != "" {
 		paths = append(paths, filepath.Join(d, "katprep", "katprep.yml"))
 	}
-	return append(paths, "/etc/katprep/katprep.yml")
+	return append(paths, filepath.Join(a.systemDir(), "katprep.yml"))
 }
+
+// systemDir is where the system's configuration is.
+func (a *app) systemDir() string { return firstOf(a.env["KATPREP_ETC"], "/etc/katprep") }
 
 // xdg is a base directory of the user, "" without a home.
 func (a *app) xdg(variable, fallback string) string {

@@ -77,7 +77,7 @@ func (a *app) newConfigPath() string {
 		}
 	}
 	if os.Geteuid() == 0 {
-		return "/etc/katprep/katprep.yml"
+		return filepath.Join(a.systemDir(), "katprep.yml")
 	}
 	if d := a.xdg("XDG_CONFIG_HOME", ".config"); d != "" {
 		return filepath.Join(d, "katprep", "katprep.yml")

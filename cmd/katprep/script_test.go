@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -31,6 +32,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("KATPREP_ETC", filepath.Join(e.WorkDir, "etc")) // the system's own stays as it is
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 			return nil

@@ -171,7 +171,7 @@ $ZBX_SERVER='127.0.0.1'; $ZBX_SERVER_PORT='%d'; $ZBX_SERVER_NAME='test'; $IMAGE_
 	if err := z.as.own(z.dir); err != nil {
 		return err
 	}
-	z.php, err = start(z.dir, "php.out", z.as, []string{"PHP_CLI_SERVER_WORKERS=2"}, "php", "-d", "max_execution_time=300", "-d", "memory_limit=256M",
+	z.php, err = start(z.dir, "php.out", z.as, []string{"PHP_CLI_SERVER_WORKERS=6"}, "php", "-d", "max_execution_time=300", "-d", "memory_limit=256M",
 		"-d", "post_max_size=16M", "-d", "date.timezone=UTC", "-S", fmt.Sprintf("127.0.0.1:%d", z.port), "-t", www)
 	return err
 }
