@@ -11,7 +11,7 @@ const (
 	RebootPending Ending = "reboot-pending"       // the same, but the fix takes effect with the next boot
 	NoLonger      Ending = "no-longer-applicable" // gone, but no versions prove an installation
 	Pending       Ending = "pending"              // still listed
-	Unknown       Ending = "unknown"              // the host was not collected afterwards
+	Unknown       Ending = "unknown"              // the host was not collected afterwards, or gone from the list while installed versions are not known
 	New           Ending = "new"                  // only in the after-snapshot
 )
 
@@ -37,6 +37,7 @@ type HostChange struct {
 	Facts      Facts             `json:"facts"` // after, or before if there is no after
 	Before     Status            `json:"before,omitempty"`
 	After      Status            `json:"after,omitempty"`
+	Known      []Aspect          `json:"known,omitempty"`    // what the after-state tells; of what is not here, an empty list means "not known"
 	Problems   []Problem         `json:"problems,omitempty"` // of both, the after ones first
 	Errata     []ErratumChange   `json:"errata,omitempty"`   // sorted by ending, severity, ID
 	Updates    []UpdateChange    `json:"updates,omitempty"`  // sorted by ending, name
@@ -47,6 +48,16 @@ type HostChange struct {
 	Boot       BootChange        `json:"boot"`
 	Reboot     Reboot            `json:"reboot"`              // after
 	Processes  []Process         `json:"processes,omitempty"` // after: on replaced files
+}
+
+// Knows reports whether the aspect was collected afterwards.
+func (c *HostChange) Knows(a Aspect) bool {
+	for _, known := range c.Known {
+		if known == a {
+			return true
+		}
+	}
+	return false
 }
 
 // Changed reports whether anything about the host differs, a gap included.

@@ -129,6 +129,8 @@ func (p *pair) vanished(c *katprep.ErratumChange, e katprep.Erratum, found bool)
 	}
 	v := p.prove(e, found)
 	switch {
+	case v.unknown:
+		c.Ending, c.Reason = katprep.Unknown, "gone from the list, but "+v.reason
 	case len(v.proof) == 0:
 		c.Ending, c.Reason = katprep.NoLonger, v.reason
 	case v.pending != "":

@@ -52,6 +52,9 @@ func host(before, after *katprep.State, c Context) katprep.HostChange {
 	if knows(after, katprep.AspectKernel) {
 		h.Kernel.After = after.Kernel.Running
 	}
+	if after != nil && after.Status != katprep.Failed {
+		h.Known = after.Aspects
+	}
 	if after != nil {
 		h.Reboot, h.Processes = after.Reboot, after.Processes
 	}

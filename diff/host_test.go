@@ -140,11 +140,11 @@ var endings = []ends{
 	{name: "fixed versions unknown", fixed: nil, old: []string{"openssl-3.0.7-24.el9.x86_64"}, now: []string{"openssl-3.0.7-25.el9.x86_64"}, want: katprep.NoLonger, reason: "the fixed versions are not known"},
 	{name: "advisory unknown", noLookup: true, old: []string{"openssl-3.0.7-24.el9.x86_64"}, now: []string{"openssl-3.0.7-25.el9.x86_64"}, want: katprep.NoLonger, reason: "the fixed versions are not known"},
 	{name: "packages not collected afterwards", fixed: []string{"openssl-3.0.7-25.el9.x86_64"}, old: []string{"openssl-3.0.7-24.el9.x86_64"}, now: []string{"openssl-3.0.7-25.el9.x86_64"},
-		after: func(s *katprep.State) { without(s, katprep.AspectPackages) }, want: katprep.NoLonger, reason: "installed packages were not collected afterwards"},
+		after: func(s *katprep.State) { without(s, katprep.AspectPackages) }, want: katprep.Unknown, reason: "gone from the list, but installed packages were not collected afterwards"},
 	{name: "packages not collected before", fixed: []string{"openssl-3.0.7-25.el9.x86_64"}, old: []string{"openssl-3.0.7-24.el9.x86_64"}, now: []string{"openssl-3.0.7-25.el9.x86_64"},
-		before: func(s *katprep.State) { without(s, katprep.AspectPackages) }, want: katprep.NoLonger, reason: "installed packages were not collected before"},
+		before: func(s *katprep.State) { without(s, katprep.AspectPackages) }, want: katprep.Unknown, reason: "gone from the list, but installed packages were not collected before"},
 	{name: "another packaging format", fixed: []string{"openssl-3.0.7-25.el9.x86_64"}, old: []string{"openssl-3.0.7-24.el9.x86_64"}, now: []string{"openssl-3.0.7-25.el9.x86_64"},
-		after: func(s *katprep.State) { s.Format = katprep.Deb }, want: katprep.NoLonger, reason: "the packaging format is not known or not the same"},
+		after: func(s *katprep.State) { s.Format = katprep.Deb }, want: katprep.Unknown, reason: "gone from the list, but the packaging format is not known or not the same"},
 	{name: "host failed afterwards", fixed: []string{"openssl-3.0.7-25.el9.x86_64"}, old: []string{"openssl-3.0.7-24.el9.x86_64"}, now: []string{"openssl-3.0.7-25.el9.x86_64"},
 		after: func(s *katprep.State) {
 			s.Status, s.Problems = katprep.Failed, []katprep.Problem{{Message: "no route to host"}}
@@ -308,7 +308,7 @@ func TestUpdates(t *testing.T) {
 		"new":                     {"1-1", "1-1", nil, up("2-1"), nil, map[katprep.Ending]int{katprep.New: 1}},
 		"updates not collected":   {"1-1", "2-1", up("2-1"), nil, func(s *katprep.State) { without(s, katprep.AspectUpdates) }, map[katprep.Ending]int{katprep.Unknown: 1}},
 		"host failed":             {"1-1", "2-1", up("2-1"), nil, func(s *katprep.State) { s.Status = katprep.Failed }, map[katprep.Ending]int{katprep.Unknown: 1}},
-		"packages not collected":  {"1-1", "2-1", up("2-1"), nil, func(s *katprep.State) { without(s, katprep.AspectPackages) }, map[katprep.Ending]int{katprep.NoLonger: 1}},
+		"packages not collected":  {"1-1", "2-1", up("2-1"), nil, func(s *katprep.State) { without(s, katprep.AspectPackages) }, map[katprep.Ending]int{katprep.Unknown: 1}},
 		"listed although reached": {"1-1", "2-1", up("2-1"), up("2-1"), nil, map[katprep.Ending]int{katprep.Pending: 1}},
 	} {
 		set := func(v string, u []katprep.Update) *katprep.State {
@@ -399,6 +399,25 @@ func TestReboot(t *testing.T) {
 		h := Host(state(func(s *katprep.State) { s.Boot = c.before }), state(func(s *katprep.State) { s.Boot = c.after }), Context{Since: c.since})
 		if h.Boot.Rebooted != c.want || h.Boot.Proof != c.proof {
 			t.Errorf("%s: %s (%s), want %s (%s)", name, h.Boot.Rebooted, h.Boot.Proof, c.want, c.proof)
+		}
+	}
+}
+
+// TestKnown: an empty list is none only if its aspect is known.
+func TestKnown(t *testing.T) {
+	before := state(nil)
+	for name, c := range map[string]struct {
+		after *katprep.State
+		want  bool
+	}{
+		"collected": {state(nil), true},
+		"no feed":   {state(func(s *katprep.State) { without(s, katprep.AspectErrata) }), false},
+		"failed":    {state(func(s *katprep.State) { s.Status = katprep.Failed }), false},
+		"gone":      {nil, false},
+	} {
+		h := Host(before, c.after, Context{})
+		if got := h.Knows(katprep.AspectErrata); got != c.want {
+			t.Errorf("%s: errata known %v, want %v", name, got, c.want)
 		}
 	}
 }

@@ -10,24 +10,22 @@ import (
 
 // A verdict is what installed versions say of a fix. Without proof there is a
 // reason; with it, pending says why the fix has no effect yet.
+// unknown says that no reason is known either, because versions are not.
 type verdict struct {
 	proof   []katprep.Proof
 	pending string
 	reason  string
+	unknown bool
 }
 
 // prove asks whether the host's packages moved from below the erratum's fixed
 // versions to them. Only packages count that the host had, older than fixed,
 // and all of them must have reached it.
 func (p *pair) prove(e katprep.Erratum, found bool) verdict {
-	switch {
-	case !knows(p.after, katprep.AspectPackages):
-		return verdict{reason: "installed packages were not collected afterwards"}
-	case !knows(p.before, katprep.AspectPackages):
-		return verdict{reason: "installed packages were not collected before"}
-	case !p.comparable:
-		return verdict{reason: "the packaging format is not known or not the same"}
-	case !found || len(e.Packages) == 0:
+	if why := p.noVersions(); why != "" {
+		return verdict{reason: why, unknown: true}
+	}
+	if !found || len(e.Packages) == 0 {
 		return verdict{reason: "the fixed versions are not known"}
 	}
 	var v verdict
@@ -49,6 +47,19 @@ func (p *pair) prove(e katprep.Erratum, found bool) verdict {
 	}
 	v.pending = p.notEffective(e, v.proof)
 	return v
+}
+
+// noVersions says why installed versions cannot be compared, or "".
+func (p *pair) noVersions() string {
+	switch {
+	case !knows(p.after, katprep.AspectPackages):
+		return "installed packages were not collected afterwards"
+	case !knows(p.before, katprep.AspectPackages):
+		return "installed packages were not collected before"
+	case !p.comparable:
+		return "the packaging format is not known or not the same"
+	}
+	return ""
 }
 
 // concerned lists the packages of the erratum that the host had before, by

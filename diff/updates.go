@@ -73,6 +73,8 @@ func (p *pair) update(b, a katprep.Update, still bool) (c katprep.UpdateChange, 
 		c.Ending, c.Reason = katprep.Unknown, p.unknownAfter(katprep.AspectUpdates, "updates were not collected afterwards")
 	case reached:
 		p.installedUpdate(&c)
+	case p.noVersions() != "":
+		c.Ending, c.Reason = katprep.Unknown, "gone from the list, but "+why
 	default:
 		c.Ending, c.Reason = katprep.NoLonger, why
 	}
@@ -99,13 +101,8 @@ func (p *pair) installedUpdate(c *katprep.UpdateChange) {
 // update to it, and why not.
 func (p *pair) moved(u katprep.Update) (bool, string) {
 	k := katprep.PackageKey{Name: u.Name, Arch: u.Arch}
-	switch {
-	case !knows(p.after, katprep.AspectPackages):
-		return false, "installed packages were not collected afterwards"
-	case !knows(p.before, katprep.AspectPackages):
-		return false, "installed packages were not collected before"
-	case !p.comparable:
-		return false, "the packaging format is not known or not the same"
+	if why := p.noVersions(); why != "" {
+		return false, why
 	}
 	_, had := p.installed(p.was(), k)
 	now, has := p.installed(p.now(), k)
