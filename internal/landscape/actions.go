@@ -120,21 +120,21 @@ func (s *Server) powerAction(hj *hostJob, now time.Time) int {
 	if hj.job.inputs["action"] == "restart" {
 		return s.shutdown(hj, now)
 	}
-	s.events.add(now.Add(time.Minute), func(time.Time) { hj.host.down = true })
+	s.events.add(now.Add(s.clock.takes(time.Minute)), func(time.Time) { hj.host.down = true })
 	return 0
 }
 
 // shutdown is shutdown -r +1: the job ends before the host goes down.
 func (s *Server) shutdown(hj *hostJob, now time.Time) int {
-	hj.say(now, "stderr", "Shutdown scheduled for "+now.Add(time.Minute).Format("Mon 2006-01-02 15:04:05")+" UTC, use 'shutdown -c' to cancel.\n")
+	hj.say(now, "stderr", "Shutdown scheduled for "+now.Add(s.clock.takes(time.Minute)).Format("Mon 2006-01-02 15:04:05")+" UTC, use 'shutdown -c' to cancel.\n")
 	h := hj.host
-	s.events.add(now.Add(time.Minute), func(at time.Time) { s.goDown(h, at) })
+	s.events.add(now.Add(s.clock.takes(time.Minute)), func(at time.Time) { s.goDown(h, at) })
 	return 0
 }
 
 func (s *Server) goDown(h *host, now time.Time) {
 	h.down = true
-	s.events.add(now.Add(s.o.BootTime), func(at time.Time) {
+	s.events.add(now.Add(s.clock.takes(s.o.BootTime)), func(at time.Time) {
 		if !h.fault.NoBoot {
 			s.comeUp(h, at)
 		}

@@ -11,11 +11,15 @@ type clock struct {
 	base  time.Time // landscape time at the moment real
 	real  time.Time
 	speed float64
+	hurry float64
 }
 
 func newClock(o Options) clock {
-	return clock{base: o.Start.UTC(), real: time.Now(), speed: o.Speed}
+	return clock{base: o.Start.UTC(), real: time.Now(), speed: o.Speed, hurry: o.Hurry}
 }
+
+// takes returns how long something lasts that usually takes d.
+func (c *clock) takes(d time.Duration) time.Duration { return time.Duration(float64(d) / c.hurry) }
 
 func (c *clock) now() time.Time {
 	if c.speed == 0 {

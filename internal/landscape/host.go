@@ -96,11 +96,11 @@ func (s *Server) best(h *host, c *component) int { return c.levelBefore(s.limit(
 // erratumView and packageView are the times as of which the server knows the
 // host's errata and packages: it learns of installations late.
 func (s *Server) erratumView(h *host) time.Time {
-	return latest(s.clock.now().Add(-s.o.ErrataDelay), h.upload)
+	return latest(s.clock.now().Add(-s.clock.takes(s.o.ErrataDelay)), h.upload)
 }
 
 func (s *Server) packageView(h *host) time.Time {
-	return latest(s.clock.now().Add(-s.o.PackageDelay), h.upload)
+	return latest(s.clock.now().Add(-s.clock.takes(s.o.PackageDelay)), h.upload)
 }
 
 func latest(a, b time.Time) time.Time {

@@ -269,7 +269,7 @@ func (s *Server) addFacts(h *host, j *hostJSON) {
 // come half a minute after it.
 func (s *Server) reportedBoot(h *host) boot {
 	for _, b := range slices.Backward(h.boots) {
-		if !b.at.Add(30 * time.Second).After(s.clock.now()) {
+		if !b.at.Add(s.clock.takes(30 * time.Second)).After(s.clock.now()) {
 			return b
 		}
 	}

@@ -85,9 +85,9 @@ func (s *Server) run(j *job, now time.Time) {
 		return
 	}
 	for i, hj := range j.hosts {
-		begin := now.Add(time.Second)
+		begin := now.Add(s.clock.takes(time.Second))
 		if j.level > 0 {
-			begin = begin.Add(time.Duration(i/j.level) * 40 * time.Second)
+			begin = begin.Add(s.clock.takes(time.Duration(i/j.level) * 40 * time.Second))
 		}
 		s.events.add(begin, func(at time.Time) { s.begin(hj, at) })
 	}
@@ -101,7 +101,7 @@ func (s *Server) begin(hj *hostJob, now time.Time) {
 		return
 	}
 	hj.state, hj.start, hj.host.exec = "running", now, 3
-	s.events.add(now.Add(s.duration(hj)), func(at time.Time) { s.finish(hj, at) })
+	s.events.add(now.Add(s.clock.takes(s.duration(hj))), func(at time.Time) { s.finish(hj, at) })
 }
 
 func (s *Server) duration(hj *hostJob) time.Duration {

@@ -26,6 +26,10 @@ type Options struct {
 	Start time.Time     // the landscape's time at first; default 2026-11-02 06:00 UTC
 	Speed float64       // landscape seconds per real second; 0: time stands still but for Tick and Advance
 	Tick  time.Duration // time that passes with every request
+	// Hurry divides how long jobs, shutdowns, boots and delays take, and
+	// leaves the clock alone: with Speed 1 and Start now, no time that the
+	// landscape tells lies in the future. Default 1.
+	Hurry float64
 
 	ErrataDelay  time.Duration // from an installation until errata vanish; default 60 s
 	PackageDelay time.Duration // from an installation until packages change; default 10 s
@@ -59,6 +63,9 @@ func (o Options) withDefaults() Options {
 	o.ErrataDelay = orDefault(o.ErrataDelay, time.Minute)
 	o.PackageDelay = orDefault(o.PackageDelay, 10*time.Second)
 	o.BootTime = orDefault(o.BootTime, 90*time.Second)
+	if o.Hurry <= 0 {
+		o.Hurry = 1
+	}
 	if o.Start.IsZero() {
 		o.Start = time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)
 	}

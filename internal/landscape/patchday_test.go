@@ -271,3 +271,30 @@ func TestSameSeedSameLandscape(t *testing.T) {
 		t.Error("other seed, same landscape")
 	}
 }
+
+// TestHurry: what takes its time takes less of it, and the clock stays as it
+// is: no boot lies in the future.
+func TestHurry(t *testing.T) {
+	s := landscape.New(landscape.Options{Hosts: 40, Hurry: 60})
+	c := serve(t, s)
+	begin := s.Now()
+	h := kernelHost(t, s)
+	c.job("katello_errata_install", "name = "+h.Name, object{"errata": strings.Join(h.Installable, ",")})
+	s.Advance(time.Second) // a real one has 60
+	if after, _ := s.Truth(h.Name); len(after.Installable) > 0 {
+		t.Errorf("still to be installed: %v", after.Installable)
+	}
+	s.Reboot(h.Name)
+	s.Advance(time.Second)
+	if after, _ := s.Truth(h.Name); !after.Down {
+		t.Error("the host is up before its 90/60 s have passed")
+	}
+	s.Advance(time.Second)
+	after, _ := s.Truth(h.Name)
+	if boot := after.Boot.Time; after.Down || !boot.After(begin) || boot.After(s.Now()) {
+		t.Errorf("down is %v, boot at %v; now it is %v", after.Down, boot, s.Now())
+	}
+	if n := installable(c.host(h.Name)); n != 0 || s.Now().Sub(begin) != 3*time.Second {
+		t.Errorf("%v errata to be installed, %v after the beginning", n, s.Now().Sub(begin))
+	}
+}

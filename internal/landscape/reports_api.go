@@ -141,7 +141,7 @@ func (s *Server) scheduleReport(c *call) *reply {
 	if kind == "application/json" {
 		body, _ = json.Marshal(string(body)) // encoded twice, as the real one
 	}
-	s.pending[id] = pendingReport{c.now.Add(3 * time.Second), kind, body, c.user.Login}
+	s.pending[id] = pendingReport{c.now.Add(s.clock.takes(3 * time.Second)), kind, body, c.user.Login}
 	return object(200, map[string]any{"job_id": id, "data_url": fmt.Sprintf("/api/v2/report_templates/135-%s/report_data/%s", url.PathEscape(s.reportTemplate()), id)})
 }
 
