@@ -166,6 +166,57 @@ func TestHostsWithoutSteps(t *testing.T) {
 	}
 }
 
+// TestIdleHosts: a host without steps is not called fine for what nobody
+// knows of it.
+func TestIdleHosts(t *testing.T) {
+	errata, updates := katprep.AspectErrata, katprep.AspectUpdates
+	two := []katprep.Update{{Name: "bash", To: "5-2"}, {Name: "zsh", To: "5-2"}}
+	for _, test := range []struct {
+		name    string
+		aspects []katprep.Aspect
+		updates []katprep.Update
+		need    katprep.Need
+		policy  act.RebootPolicy
+		want    string
+	}{
+		{"all known", []katprep.Aspect{errata, updates}, nil, katprep.NotNeeded, act.RebootIfNeeded, "nothing to install, no reboot is due"},
+		{"reboot unknown", []katprep.Aspect{errata, updates}, nil, "", act.RebootIfNeeded, "nothing to install, whether a reboot is due is not known"},
+		{"updates not asked for", []katprep.Aspect{errata, updates}, two, katprep.NotNeeded, act.RebootIfNeeded, "nothing to install, 2 package updates pending, not asked for, no reboot is due"},
+		{"errata unknown", []katprep.Aspect{updates}, two, "", act.RebootIfNeeded, "errata are not known, 2 package updates pending, not asked for, whether a reboot is due is not known"},
+		{"errata unknown, up to date", []katprep.Aspect{updates}, nil, katprep.NotNeeded, act.RebootIfNeeded, "errata are not known, no package update is pending, no reboot is due"},
+		{"nothing known", nil, nil, "", act.RebootIfNeeded, "errata are not known, package updates are not known, whether a reboot is due is not known"},
+		{"reboot due, never", []katprep.Aspect{errata}, nil, katprep.Needed, act.RebootNever, "nothing to install, a reboot is due, and the plan says never"},
+	} {
+		s := state()
+		s.Errata, s.Aspects, s.Updates, s.Reboot.Need = nil, test.aspects, test.updates, test.need
+		set := settings()
+		set.Reboot = test.policy
+		p := plan(t, []katprep.State{s}, set)
+		if h := p.Hosts[0]; len(h.Steps) != 0 || len(h.Notes) != 1 || h.Notes[0] != test.want {
+			t.Errorf("%s: %d steps, notes %q; want %q", test.name, len(h.Steps), h.Notes, test.want)
+		}
+	}
+}
+
+// TestDebianHost: without errata, updates that were asked for are installed
+// by package, and the steps around them are those of any host.
+func TestDebianHost(t *testing.T) {
+	s := state()
+	s.Errata, s.Aspects, s.Format = nil, []katprep.Aspect{katprep.AspectUpdates}, katprep.Deb
+	s.Updates = []katprep.Update{{Name: "bash", To: "5.2-2"}, {Name: "openssl", To: "3.0-2"}}
+	set := settings()
+	set.Updates = true
+	p := plan(t, []katprep.State{s}, set)
+	for _, id := range []string{"downtime", "vm-snapshot", "patch", "reboot", "check.patch", "remove-vm-snapshot", "end-downtime"} {
+		if step(p, id) == nil {
+			t.Errorf("no step %s", id)
+		}
+	}
+	if st := step(p, "patch"); st != nil && (st.Args["packages"] != "bash openssl" || !strings.Contains(st.Say, "2 package updates")) {
+		t.Errorf("%+v", st)
+	}
+}
+
 func TestReboots(t *testing.T) {
 	due := state()
 	due.Reboot.Need = katprep.Needed

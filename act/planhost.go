@@ -34,9 +34,10 @@ func planHost(r *PlanRequest, s *katprep.State) (katprep.HostPlan, error) {
 	}
 	b.chooseContent()
 	if !b.needed() {
-		b.note("nothing to install, and no reboot is due")
+		b.note(b.idle())
 		return p, nil
 	}
+	b.noteUnasked()
 	p.Steps = make([]katprep.PlannedStep, 0, usualSteps+3*len(r.Settings.Hooks))
 	b.prepare()
 	b.execute()
@@ -89,9 +90,52 @@ func (b *hostPlanner) chooseContent() {
 	if noErrata && !set.Updates && len(b.p.Updates) > 0 {
 		b.note("the source gives no errata for this host: its security updates are installed by package")
 	}
-	if !b.s.Knows(katprep.AspectErrata) && !b.s.Knows(katprep.AspectUpdates) {
-		b.note("neither errata nor updates of this host are known")
+}
+
+// noteUnasked says of a host with steps what the plan passes over because
+// nobody knows it or asked for it.
+func (b *hostPlanner) noteUnasked() {
+	if b.s.Knows(katprep.AspectErrata) || len(b.p.Updates) > 0 {
+		return
 	}
+	b.note(strings.Join(b.content(), ", "))
+}
+
+// content says what is known of a host that gets nothing installed.
+func (b *hostPlanner) content() []string {
+	var known []string
+	if b.s.Knows(katprep.AspectErrata) {
+		known = append(known, "nothing to install")
+	} else {
+		known = append(known, "errata are not known")
+	}
+	n := len(b.s.Updates)
+	switch {
+	case n > 0 && b.r.Settings.Updates:
+		known = append(known, count(n, "package update", "package updates")+" pending, left out by the plan's settings")
+	case n > 0:
+		known = append(known, count(n, "package update", "package updates")+" pending, not asked for")
+	case b.s.Knows(katprep.AspectErrata):
+	case b.s.Knows(katprep.AspectUpdates):
+		known = append(known, "no package update is pending")
+	default:
+		known = append(known, "package updates are not known")
+	}
+	return known
+}
+
+// idle says why a host gets no steps: what is known, and what is not.
+func (b *hostPlanner) idle() string {
+	known := b.content()
+	switch b.s.Reboot.Need {
+	case katprep.Needed: // else it had a step
+		known = append(known, "a reboot is due, and the plan says never")
+	case katprep.NotNeeded:
+		known = append(known, "no reboot is due")
+	default:
+		known = append(known, "whether a reboot is due is not known")
+	}
+	return strings.Join(known, ", ")
 }
 
 func (b *hostPlanner) patches() bool { return len(b.p.Errata)+len(b.p.Updates) > 0 }

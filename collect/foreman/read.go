@@ -41,6 +41,7 @@ func (j *job) read(ctx context.Context) (collect.Reading, error) {
 			return collect.Reading{}, err
 		}
 	}
+	j.doubtErrata()
 	return collect.Reading{State: j.state, Errata: j.errata.take(j.state.Errata)}, nil
 }
 
@@ -132,6 +133,23 @@ func (j *job) readErrata(ctx context.Context) error {
 	know(&j.state, katprep.AspectApplicable)
 	j.merge(applicable)
 	return nil
+}
+
+// doubtErrata takes back that a Debian host has no errata: Katello has errata
+// of Debian packages only where a repository brings them, and counts none
+// elsewhere, whatever is pending.
+func (j *job) doubtErrata() {
+	counts := j.host.Content.V.Counts.V
+	if j.state.Format != katprep.Deb || len(j.state.Errata) > 0 || counts.Total.N > 0 || counts.Applicable.V.Total.N > 0 || !j.state.Knows(katprep.AspectErrata) {
+		return
+	}
+	j.state.Aspects = slices.DeleteFunc(j.state.Aspects, func(a katprep.Aspect) bool {
+		return a == katprep.AspectErrata || a == katprep.AspectApplicable
+	})
+	j.state.Problems = append(j.state.Problems, katprep.Problem{
+		Aspect: katprep.AspectErrata, Warning: true,
+		Message: "Katello knows no errata for this host's packages (Debian): package updates say what is pending",
+	})
 }
 
 // errataOf takes the host's errata from the table of all hosts if their

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,14 +37,14 @@ func TestEveryVersion(t *testing.T) {
 				t.Fatalf("%d hosts, %q", len(states), snap.Sources[0].Problem)
 			}
 			for name, s := range states {
-				if !s.Knows(katprep.AspectErrata) || !s.Knows(katprep.AspectParameters) {
-					t.Errorf("%s: %v", name, s.Problems)
-				}
 				deb := s.Facts.OS.ID == "debian" || s.Facts.OS.ID == "ubuntu"
+				if s.Knows(katprep.AspectErrata) == deb || !s.Knows(katprep.AspectParameters) {
+					t.Errorf("%s (%s): %v, %v", name, s.Facts.OS.ID, s.Aspects, s.Problems)
+				}
 				if s.Knows(katprep.AspectPackages) != (v.debs || !deb) {
 					t.Errorf("%s (%s): packages known is %v: %v", name, s.Facts.OS.ID, s.Knows(katprep.AspectPackages), s.Problems)
 				}
-				if v.applicable && !s.Knows(katprep.AspectApplicable) {
+				if v.applicable && s.Knows(katprep.AspectApplicable) == deb {
 					t.Errorf("%s: applicable errata are not known: %v", name, s.Problems)
 				}
 				if s.Facts.Owner == "" && s.Facts.OwnerType != "" {
@@ -51,6 +52,35 @@ func TestEveryVersion(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDebian: Katello counts no errata for Debian packages, which is not the
+// same as none being pending.
+func TestDebian(t *testing.T) {
+	for _, packages := range []bool{false, true} {
+		_, o := serve(t, landscape.Options{Hosts: 40, NoSelf: true})
+		o.Packages, o.Applicable = packages, true
+		states, _, snap := read(t, o, katprep.Selection{})
+		debs := 0
+		for name, s := range states {
+			if s.Format != katprep.Deb {
+				continue
+			}
+			debs++
+			said := slices.ContainsFunc(s.Problems, func(p katprep.Problem) bool {
+				return p.Aspect == katprep.AspectErrata && p.Warning && strings.Contains(p.Message, "knows no errata for this host's packages")
+			})
+			if s.Knows(katprep.AspectErrata) || s.Knows(katprep.AspectApplicable) || !said || s.Status != katprep.Collected {
+				t.Errorf("%s: %s, %v, %v", name, s.Status, s.Aspects, s.Problems)
+			}
+			if packages != s.Knows(katprep.AspectUpdates) {
+				t.Errorf("%s: updates known: %v", name, s.Aspects)
+			}
+		}
+		if debs == 0 || snap.Counts.ErrataUnknown != debs {
+			t.Errorf("%d Debian hosts, errata unknown on %d", debs, snap.Counts.ErrataUnknown)
+		}
 	}
 }
 
