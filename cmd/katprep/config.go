@@ -45,7 +45,8 @@ func (c configCheckCmd) Run(a *app) error {
 	if a.cfgPath == "" {
 		a.term.Note("there is no configuration: the source is this machine")
 	} else {
-		a.term.Note("%s: %d sources, %d monitoring systems, %d hypervisors, no fault found", a.cfgPath, len(cfg.Sources), len(cfg.Monitoring), len(cfg.Hypervisors))
+		a.term.Note("%s: %s, %s, %s, no fault found", a.cfgPath, plural(len(cfg.Sources), "source", "sources"),
+			plural(len(cfg.Monitoring), "monitoring system", "monitoring systems"), plural(len(cfg.Hypervisors), "hypervisor", "hypervisors"))
 	}
 	if !c.Connect {
 		return nil

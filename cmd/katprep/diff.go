@@ -27,7 +27,7 @@ a host that was not collected afterwards is unknown.`
 
 // Run prints what changed.
 func (c *diffCmd) Run(a *app) error {
-	r, err := a.compare(c.pairFlags, c.All)
+	r, err := a.compare(c.pairFlags, c.All || len(c.Host) > 0)
 	if err != nil {
 		return err
 	}
@@ -41,9 +41,13 @@ func (c *diffCmd) Run(a *app) error {
 	w := a.term.Out()
 	for i := range r.Hosts {
 		h := &r.Hosts[i]
-		if keep(h.Name) && (c.All || h.Changed()) {
+		// A host that was asked for by name is shown, changed or not.
+		if keep(h.Name) && (c.All || len(c.Host) > 0 || h.Changed()) {
 			diffHost(a, w, h)
 		}
+	}
+	if len(c.Host) > 0 {
+		fmt.Fprintln(w, "all hosts of the two snapshots:")
 	}
 	diffTotals(w, r)
 	return unknownError(r)
@@ -66,10 +70,19 @@ func (c *diffCmd) json(a *app, r *katprep.Report, keep func(string) bool) error 
 // unknownError makes the exit code 3 when hosts are unknown.
 func unknownError(r *katprep.Report) error {
 	if r.Totals.Unknown == 0 {
+		return removedError(r)
+	}
+	return katprep.Errorf(katprep.Partial, "%d of %s unknown: not collected in both snapshots", r.Totals.Unknown, plural(r.Totals.Hosts, "host is", "hosts are")).
+		WithHint("katprep show --gaps --at %s", r.After.Commit.Short())
+}
+
+// removedError makes the exit code 3 when errata of removed hosts are unknown.
+func removedError(r *katprep.Report) error {
+	if r.Totals.Removed == 0 || r.Totals.Errata[katprep.Unknown] == 0 {
 		return nil
 	}
-	return katprep.Errorf(katprep.Partial, "%d of %d hosts are unknown: they were not collected in both snapshots", r.Totals.Unknown, r.Totals.Hosts).
-		WithHint("katprep show --gaps --at %s", r.After.Commit.Short())
+	return katprep.Errorf(katprep.Partial, "%s removed since: what became of %s on them is unknown",
+		plural(r.Totals.Removed, "host was", "hosts were"), plural(r.Totals.Errata[katprep.Unknown], "erratum", "errata"))
 }
 
 // signs are the shapes of endings; the word always stands beside.
@@ -94,6 +107,8 @@ func diffHost(a *app, w io.Writer, h *katprep.HostChange) {
 	head := a.term.Styled(term.Bold, h.Name)
 	if p := presences[h.Presence]; p != "" {
 		head += "  " + p
+	} else if !h.Changed() {
+		head += "  unchanged"
 	}
 	fmt.Fprintln(w, head)
 	for _, p := range h.Problems {
@@ -169,8 +184,12 @@ func diffTotals(w io.Writer, r *katprep.Report) {
 	t := r.Totals
 	fmt.Fprintf(w, "%s (%s) → %s (%s)\n", r.Before.Commit.Short(), r.Before.Snapshot.Finished.Format("2006-01-02 15:04"),
 		r.After.Commit.Short(), r.After.Snapshot.Finished.Format("2006-01-02 15:04"))
-	fmt.Fprintf(w, "%d hosts: %d changed, %d unchanged, %d unknown, %d added, %d removed; %d rebooted\n",
-		t.Hosts, t.Changed, t.Unchanged, t.Unknown, t.Added, t.Removed, t.Rebooted)
+	fmt.Fprintf(w, "%s: %d changed, %d unchanged, %d unknown, %d added, %d removed",
+		plural(t.Hosts, "host", "hosts"), t.Changed, t.Unchanged, t.Unknown, t.Added, t.Removed)
+	if t.NotSelected > 0 {
+		fmt.Fprintf(w, ", %d not selected in both", t.NotSelected)
+	}
+	fmt.Fprintf(w, "; %d rebooted\n", t.Rebooted)
 	var words []string
 	for _, e := range katprep.Endings {
 		if n := t.Errata[e]; n > 0 {

@@ -67,6 +67,11 @@ func (c *logCmd) entry(a *app, tb *term.Table, arc *archive.Archive, commit arch
 		})
 	}
 	gaps := term.Cell{Text: fmt.Sprint(s.Counts.Incomplete + s.Counts.Failed)}
+	for _, src := range s.Sources {
+		if src.Problem != "" {
+			gaps.Text += ", and hosts of " + src.Name
+		}
+	}
 	if gaps.Text != "0" {
 		gaps.Style = term.Yellow
 	}
@@ -78,6 +83,18 @@ func (c *logCmd) entry(a *app, tb *term.Table, arc *archive.Archive, commit arch
 	if s.Counts.ErrataUnknown >= s.Counts.Hosts-s.Counts.Failed {
 		errata = "?"
 	}
-	tb.Row(commit.ID.Short(), s.Finished.Format("2006-01-02 15:04"), s.Counts.Hosts, errata, s.Counts.Updates, s.Counts.RebootNeeded, gaps, run)
+	tb.Row(commit.ID.Short(), s.Finished.Format("2006-01-02 15:04"), s.Counts.Hosts, errata, s.Counts.Updates, rebootCount(s.Counts), gaps, run)
 	return nil
+}
+
+// rebootCount never shows 0 for hosts of which nobody knows.
+func rebootCount(c katprep.Counts) string {
+	unknown := c.RebootUnknown - c.Failed
+	switch {
+	case unknown <= 0:
+		return fmt.Sprint(c.RebootNeeded)
+	case c.RebootNeeded == 0 && unknown >= c.Hosts-c.Failed:
+		return "?"
+	}
+	return fmt.Sprintf("%d + %d?", c.RebootNeeded, unknown)
 }

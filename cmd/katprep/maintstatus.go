@@ -27,10 +27,14 @@ func (c *maintStatusCmd) Run(a *app) error {
 		return err
 	}
 	tb := a.term.NewTable("HOST", "WAVE", "STATE", "STEP", "REASON", "LEFT")
+	bad := 0
 	for i := range status {
 		s := &status[i]
 		if !keep(&rec.Plan.Hosts[i]) {
 			continue
+		}
+		if s.State == act.HostFailed || s.State == act.HostUnknown {
+			bad++
 		}
 		if a.term.JSON() {
 			if err := a.emit("host", s); err != nil {
@@ -40,7 +44,10 @@ func (c *maintStatusCmd) Run(a *app) error {
 		}
 		tb.Row(s.Name, s.Wave, term.Cell{Text: string(s.State), Style: stateStyle(s.State)}, s.Step, s.Reason, strings.Join(s.Left, ", "))
 	}
-	return tb.Write(a.term.Out())
+	if err := tb.Write(a.term.Out()); err != nil || bad == 0 {
+		return err
+	}
+	return katprep.Errorf(katprep.Partial, "%s failed or unknown", plural(bad, "host is", "hosts are"))
 }
 
 func stateStyle(s act.HostState) term.Style {

@@ -67,6 +67,18 @@ func showGaps(a *app, arc *archive.Archive, at katprep.CommitID) error {
 		return err
 	}
 	tb := a.term.NewTable("HOST", "SOURCE", "STATUS", "WHY")
+	for _, src := range s.Sources {
+		if src.Problem == "" {
+			continue
+		}
+		if a.term.JSON() {
+			if err := a.emit("source", src); err != nil {
+				return err
+			}
+			continue
+		}
+		tb.Row("(the list of hosts)", src.Name, term.Cell{Text: "incomplete", Style: term.Yellow}, src.Problem)
+	}
 	for _, g := range s.Gaps {
 		if a.term.JSON() {
 			if err := a.emit("gap", g); err != nil {

@@ -80,6 +80,11 @@ func (a *app) takeSnapshot(o takeOptions) (katprep.Snapshot, katprep.CommitID, e
 	if err != nil {
 		return none, "", err
 	}
+	if o.run != "" {
+		if err := a.mayTag(arc, o.run, o.phase); err != nil {
+			return none, "", err
+		}
+	}
 	w, err := arc.Begin(a.ctx)
 	if err != nil {
 		return none, "", err
@@ -190,6 +195,9 @@ func snapshotLine(s katprep.Snapshot) string {
 	if c.RebootNeeded > 0 || c.RebootUnknown < c.Hosts {
 		line += fmt.Sprintf(", %d to be rebooted", c.RebootNeeded)
 	}
+	if n := c.RebootUnknown - c.Failed; n > 0 {
+		line += fmt.Sprintf(" (not known of %d)", n)
+	}
 	if c.ErrataUnknown > 0 {
 		line += fmt.Sprintf(", errata unknown on %d", c.ErrataUnknown)
 	}
@@ -231,5 +239,5 @@ func gapError(s katprep.Snapshot) error {
 	if n == 0 {
 		return nil
 	}
-	return katprep.Errorf(katprep.Partial, "%d of %d hosts were not or not wholly collected: they count as unknown, never as patched", n, s.Counts.Hosts)
+	return katprep.Errorf(katprep.Partial, "%d of %s not or not wholly collected: unknown, never patched", n, plural(s.Counts.Hosts, "host was", "hosts were"))
 }
