@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 GOFLAGS_RELEASE = -trimpath -ldflags "-s -w -X main.release=$(VERSION)"
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test test-fast lint bench demo needs
+.PHONY: build test test-fast lint bench demo needs packages
 
 build: ## one static binary, ./katprep
 	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o katprep ./cmd/katprep
@@ -30,3 +30,6 @@ bench: ## the figures of docs/benchmarks.md
 
 demo: build ## a whole patch day on a simulated landscape
 	./katprep demo
+
+packages: ## RPM, DEB and APK with everything in dist/, reproducibly
+	packaging/build.sh

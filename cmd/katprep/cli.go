@@ -47,6 +47,7 @@ type cli struct {
 	SSH         sshCmd         `cmd:"" name:"ssh" group:"setup" help:"Trust the keys of hosts over SSH."`
 	ConfigC     configCmd      `cmd:"" name:"config" group:"setup" help:"Check or show the configuration."`
 	Demo        demoCmd        `cmd:"" group:"setup" help:"Play a patch day on a simulated landscape."`
+	Doctor      doctorCmd      `cmd:"" group:"setup" help:"Collect what a bug report needs, without secrets."`
 	Migrate     migrateCmd     `cmd:"" group:"setup" help:"Translate command lines and templates of katprep 0.x."`
 	Docs        docsCmd        `cmd:"" group:"setup" help:"Read the documentation without a network."`
 	Man         manCmd         `cmd:"" group:"setup" help:"Show a manual page."`
