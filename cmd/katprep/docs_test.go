@@ -116,7 +116,7 @@ func runSteps(t *testing.T, steps []consoleStep) {
 	home := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "sh", "-s")
 	cmd.Dir, cmd.Stdin = home, strings.NewReader(script.String())
-	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1", "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C.UTF-8", "TMPDIR=" + os.TempDir()}
+	cmd.Env = []string{"HOME=" + home, "KATPREP_ETC=" + home + "/etc", "PATH=" + os.Getenv("PATH"), "NO_COLOR=1", "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C.UTF-8", "TMPDIR=" + os.TempDir()}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
