@@ -83,6 +83,7 @@ type HostResult struct {
 	State  HostState // as by Status, or HostPlanned if it was not begun
 	Step   string    // that it stopped at
 	Reason string    // why
+	Doubts []string  // steps that the host went on without, as in HostStatus; they make it not bad
 }
 
 // Bad reports whether somebody must look at the host.
@@ -465,7 +466,7 @@ func (r *runner) finish(stages []katprep.Stage, s Summary, err error) (Summary, 
 // not come further, if that is no failure of a step.
 func (r *runner) result(h *katprep.HostPlan, stage katprep.Stage, step, stopped string) {
 	st := r.p.status(&r.Plan, h)
-	res := HostResult{Host: h.Host, Stage: stage, State: st.State, Step: st.Step, Reason: st.Reason}
+	res := HostResult{Host: h.Host, Stage: stage, State: st.State, Step: st.Step, Reason: st.Reason, Doubts: st.Doubts}
 	if stopped != "" && st.State != HostNothing {
 		res.Step, res.Reason = step, stopped
 	}

@@ -650,3 +650,34 @@ func TestPatchersThatSayTooLittle(t *testing.T) {
 		}
 	}
 }
+
+// deafRefresher is a source that does not compute errata again.
+type deafRefresher struct{ acttest.Fleet }
+
+func (deafRefresher) Refresh(context.Context, act.Target, time.Time) (act.Ref, error) {
+	return act.Ref{}, katprep.Errorf(katprep.Unreachable, "the source did not look at the host again")
+}
+
+// TestDoubtsAreTold: a host that went on without a step is verified, and its
+// status says what nobody knows.
+func TestDoubtsAreTold(t *testing.T) {
+	p := plan(t, hosts(1), settings())
+	w, j := world(p), &acttest.Journal{}
+	e := engine(p, w, j)
+	sys := acttest.Around(w)
+	sys["source"] = deafRefresher{sys["source"].(acttest.Fleet)}
+	e.Systems = sys
+	s := run(t, e, katprep.StagePrepare, katprep.StageExecute, katprep.StageVerify)
+	r := resultOf(t, s, web0)
+	if r.State != act.HostVerified || r.Bad() || len(r.Doubts) != 1 {
+		t.Errorf("%+v", r)
+	}
+	all, err := act.Status(katprep.RunRecord{Plan: p, Journal: j.All()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "applicability: failed: the source did not look at the host again; installed errata are not confirmed"
+	if st := all[0]; st.State != act.HostVerified || st.Reason != want || !slices.Equal(st.Doubts, []string{want}) {
+		t.Errorf("%s, reason %q, doubts %q; want %q", st.State, st.Reason, st.Doubts, want)
+	}
+}

@@ -2,6 +2,7 @@ package act
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/stdevel/katprep"
 )
@@ -35,6 +36,7 @@ type HostStatus struct {
 	Ref    string    `json:"ref,omitempty"`    // the other system's reference of that step
 	Left   []string  `json:"left,omitempty"`   // what of ours may still be there: "downtime", "vm-snapshot", hooks
 	Clean  bool      `json:"clean"`            // the clean-up is complete, whatever happened before
+	Doubts []string  `json:"doubts,omitempty"` // steps that the host went on without, and why; the Reason if there is no other
 }
 
 // Status says how far a run is. It asks nobody but the journal.
@@ -54,7 +56,11 @@ func Status(rec katprep.RunRecord) ([]HostStatus, error) {
 	}
 	var all []HostStatus
 	for i := range rec.Plan.Hosts {
-		all = append(all, p.status(&rec.Plan, &rec.Plan.Hosts[i]))
+		st := p.status(&rec.Plan, &rec.Plan.Hosts[i])
+		if st.Reason == "" {
+			st.Reason = strings.Join(st.Doubts, "; ")
+		}
+		all = append(all, st)
 	}
 	return all, nil
 }
@@ -87,7 +93,41 @@ func (p *progress) status(plan *katprep.Plan, h *katprep.HostPlan) HostStatus {
 		}
 	}
 	p.stuck(h, &st)
+	st.Doubts = p.doubts(h)
 	return st
+}
+
+// doubts are the soft steps that did not succeed although the host went on.
+func (p *progress) doubts(h *katprep.HostPlan) []string {
+	var all []string
+	for i := range h.Steps {
+		s := &h.Steps[i]
+		if s.Args["undo"] != "" || !soft(s) {
+			continue
+		}
+		st := p.step(h.HostID, s.ID)
+		how := ""
+		switch {
+		case st.Event == katprep.EventFailed:
+			how = "failed"
+		case st.open():
+			how = "not known"
+		case st.Event == katprep.EventSkipped && !st.settled():
+			how = "not done"
+		case st.Event == "" && p.beyond(h, s.Stage):
+			how = "never done"
+		default:
+			continue
+		}
+		if st.Message != "" {
+			how += ": " + st.Message
+		}
+		if s.ID == "applicability" {
+			how += "; installed errata are not confirmed"
+		}
+		all = append(all, s.ID+": "+how)
+	}
+	return all
 }
 
 func b2i(b bool) int {
