@@ -180,7 +180,7 @@ func (a *app) archiveOptions() (archive.Options, error) {
 	}
 	o := archive.Options{
 		Author:    a.author(),
-		Committer: archive.Person{Name: "katprep " + version(), Email: "katprep@localhost"},
+		Committer: a.writer(),
 		Now:       time.Now,
 		LockWait:  cfg.Archive.LockWait.Or(10 * time.Second),
 	}

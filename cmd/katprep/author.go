@@ -25,7 +25,11 @@ func (a *app) author() archive.Person {
 			return a.person(name, a.env[v[1]])
 		}
 	}
-	// Behind sudo, the person is who called it.
+	return a.systemUser()
+}
+
+// systemUser is the user of the operating system; behind sudo, who called it.
+func (a *app) systemUser() archive.Person {
 	if name := a.env["SUDO_USER"]; name != "" {
 		return a.person(name, "")
 	}
@@ -37,6 +41,16 @@ func (a *app) author() archive.Person {
 		return a.person(name, u.Username+"@"+hostname())
 	}
 	return a.person("unknown", "")
+}
+
+// writer is the program, with the system's user if another person is named
+// as who acts: nobody can act in another's name without a trace.
+func (a *app) writer() archive.Person {
+	name := "katprep " + version()
+	if a.cli.As != "" {
+		name += " run by " + a.systemUser().Name
+	}
+	return archive.Person{Name: name, Email: "katprep@localhost"}
 }
 
 func (a *app) person(name, mail string) archive.Person {

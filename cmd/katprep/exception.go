@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/internal/archive"
 	"github.com/stdevel/katprep/policy"
 )
 
@@ -32,8 +33,12 @@ func (c *exceptionAddCmd) Run(a *app) error {
 	if len(c.Erratum)+len(c.Package) == 0 {
 		return katprep.Errorf(katprep.Invalid, "an exception from what?").WithHint("name errata, CVEs or packages: --erratum RHSA-2026:0001")
 	}
-	if _, err := time.Parse(time.DateOnly, c.Expires); err != nil {
+	last, err := time.Parse(time.DateOnly, c.Expires)
+	if err != nil {
 		return katprep.Errorf(katprep.Invalid, "%q is no date", c.Expires).WithHint("write it as 2026-12-31; an exception without an end is none")
+	}
+	if last.AddDate(0, 0, 1).Before(time.Now()) {
+		return katprep.Errorf(katprep.Invalid, "%s has passed: the exception would never hold", c.Expires)
 	}
 	if err := validGlobs(c.Host); err != nil {
 		return err
@@ -59,11 +64,38 @@ func (c *exceptionAddCmd) Run(a *app) error {
 	if _, err := arc.PutExceptions(a.ctx, append(list, x)); err != nil {
 		return err
 	}
+	c.doubts(a, arc)
 	if a.term.JSON() {
 		return a.emit("exception", x)
 	}
 	a.term.Note("recorded exception %s until %s", x.ID, x.Expires)
 	return nil
+}
+
+// doubts warns of a decision that is unusual, or about what nobody knows.
+func (c *exceptionAddCmd) doubts(a *app, arc *archive.Archive) {
+	if strings.EqualFold(c.Owner, c.Approver) {
+		a.term.Warn("owner and approver are the same person: %s", c.Owner)
+	}
+	head, err := arc.Resolve(a.ctx, "latest")
+	if err != nil {
+		return
+	}
+	for _, id := range c.Erratum {
+		if strings.HasPrefix(strings.ToUpper(id), "CVE-") {
+			continue
+		}
+		if _, err := arc.Erratum(a.ctx, head, id); katprep.KindOf(err) == katprep.NotFound && err != nil {
+			a.term.Warn("no snapshot knows an erratum %s", id)
+		}
+	}
+	keep, err := hostFilter(c.Host)
+	if err != nil || len(c.Host) == 0 {
+		return
+	}
+	if !slices.ContainsFunc(hostNames(a), keep) {
+		a.term.Warn("no host of the last snapshot matches %s", strings.Join(c.Host, ", "))
+	}
 }
 
 func validGlobs(globs []string) error {
