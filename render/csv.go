@@ -45,7 +45,7 @@ func csvRows(h *katprep.HostChange) []csvRow {
 		return csvRow{h.Name, h.Source, h.ID, string(h.Presence), what, name}
 	}
 	r := row("host", h.Name)
-	r[9], r[10], r[11], r[14] = PresenceWord(h).Text, string(h.Before), string(h.After), problems(h.Problems)
+	r[9], r[10], r[11], r[14] = PresenceWord(h).Text, string(h.Before), string(h.After), hostReason(h)
 	rows := []csvRow{r}
 	for _, e := range h.Errata {
 		r := row("erratum", e.ID)
@@ -101,3 +101,14 @@ func evrs(vs []katprep.EVR) string {
 // CSVCell guards a field of CSV against being read as a formula by
 // spreadsheets, and cleans it.
 func CSVCell(s string) string { return cell(s) }
+
+// hostReason says what a host lacks, why, and what of it is not known.
+func hostReason(h *katprep.HostChange) string {
+	var parts []string
+	for _, s := range []string{problems(h.Problems), NotKnown(h)} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, "; ")
+}

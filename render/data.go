@@ -170,52 +170,6 @@ func SeverityRank(s katprep.Severity) int {
 	return len(katprep.Severities)
 }
 
-// Bad reports whether the report must not be read as success at a glance.
-func (d *Data) Bad() bool {
-	if d.Host != nil {
-		return Gap(d.Host)
-	}
-	return d.Totals.Unknown > 0 || len(d.UnknownHosts()) > 0
-}
-
-// Verdict sums the report up in sentences. What is unknown comes first and is
-// never counted as good.
-func (d *Data) Verdict() []string {
-	if d.Host != nil {
-		return hostVerdict(d.Host)
-	}
-	t := d.Totals
-	var out []string
-	if t.Unknown > 0 {
-		out = append(out, fmt.Sprintf("%d of %s could not be read in full: what became of their patches is unknown.", t.Unknown, hostsWord(t.Hosts)))
-	}
-	out = append(out, fmt.Sprintf("%d of %s changed, %d are unchanged.", t.Changed, hostsWord(t.Hosts), t.Unchanged))
-	if s := endings(t.Errata); s != "" {
-		out = append(out, "Errata on hosts: "+s+".")
-	} else {
-		out = append(out, "No errata on any host in either snapshot.")
-	}
-	return out
-}
-
-func hostVerdict(h *katprep.HostChange) []string {
-	var out []string
-	if Gap(h) {
-		out = append(out, "This host could not be read in full: what became of its patches is unknown where the list below says nothing else.")
-	}
-	n := map[katprep.Ending]int{}
-	for _, e := range h.Errata {
-		n[e.Ending]++
-	}
-	switch s := endings(n); {
-	case s != "":
-		out = append(out, "Errata: "+s+".")
-	case !Gap(h):
-		out = append(out, "No errata for this host in either snapshot.")
-	}
-	return out
-}
-
 func endings(n map[katprep.Ending]int) string {
 	var parts []string
 	for _, c := range counts(n) {

@@ -30,8 +30,9 @@ func sample() *katprep.Report {
 	}
 	installed := change(1, katprep.Installed, "")
 	installed.Proof = []katprep.Proof{{Package: katprep.PackageKey{Name: "openssl", Arch: "x86_64"}, Before: "1:3.0.7-24.el9", Fixed: "1:3.0.7-27.el9", After: "1:3.0.7-27.el9"}}
+	known := []katprep.Aspect{katprep.AspectErrata, katprep.AspectPackages, katprep.AspectUpdates}
 	web := katprep.HostChange{
-		Host: katprep.Host{HostID: katprep.HostID{Source: "satellite", ID: "17"}, Name: "web01.example.com"}, Presence: katprep.InBoth, Before: katprep.Collected, After: katprep.Collected,
+		Host: katprep.Host{HostID: katprep.HostID{Source: "satellite", ID: "17"}, Name: "web01.example.com"}, Presence: katprep.InBoth, Before: katprep.Collected, After: katprep.Collected, Known: known,
 		Facts:  katprep.Facts{OS: katprep.OS{ID: "rhel", Version: "9.4", Name: "Red Hat Enterprise Linux 9.4 (Plow)"}, Owner: "Web team", IP: "192.0.2.17", Organization: "ACME", Location: "Berlin", HostGroup: "base/web", Environment: "Production"},
 		Errata: []katprep.ErratumChange{installed, change(2, katprep.RebootPending, "running kernel is older"), change(4, katprep.NoLonger, "package removed"), change(3, katprep.Pending, ""), change(5, katprep.New, "")},
 		Updates: []katprep.UpdateChange{
@@ -61,7 +62,7 @@ func sample() *katprep.Report {
 			h.Before = katprep.Collected
 		}
 		if p != katprep.OnlyBefore {
-			h.After = katprep.Collected
+			h.After, h.Known = katprep.Collected, known
 		}
 		return h
 	}
@@ -70,9 +71,29 @@ func sample() *katprep.Report {
 		Before: ref("1111111111111111111111111111111111111111", 11, katprep.Before),
 		After:  ref("2222222222222222222222222222222222222222", 12, katprep.After),
 		Totals: katprep.Totals{Hosts: 5, Unchanged: 1, Changed: 1, Unknown: 1, Added: 1, Removed: 1,
-			Errata: map[katprep.Ending]int{katprep.Installed: 1, katprep.RebootPending: 1, katprep.NoLonger: 1, katprep.Pending: 1, katprep.Unknown: 1, katprep.New: 1}},
+			Errata:  map[katprep.Ending]int{katprep.Installed: 1, katprep.RebootPending: 1, katprep.NoLonger: 1, katprep.Pending: 1, katprep.Unknown: 1, katprep.New: 1},
+			Updates: map[katprep.Ending]int{katprep.Installed: 1, katprep.Pending: 1}},
+		Run:    record(web.Host, db.Host),
 		Hosts:  []katprep.HostChange{bare("5", "app01.example.com", katprep.OnlyAfter), db, bare("4", "idle.example.com", katprep.InBoth), bare("6", "old.example.com", katprep.OnlyBefore), web},
 		Errata: errata,
+	}
+}
+
+// record is a run in which a step of db failed and one of web has no outcome.
+func record(web, db katprep.Host) *katprep.RunRecord {
+	plan := func(h katprep.Host) katprep.HostPlan {
+		return katprep.HostPlan{Host: h, Steps: []katprep.PlannedStep{{ID: "patch", Stage: katprep.StageExecute, Kind: katprep.StepPatch, System: "satellite", Say: "install 1 erratum"}, {ID: "reboot", Stage: katprep.StageExecute, Kind: katprep.StepReboot, Say: "reboot if needed"}}}
+	}
+	at := func(s int) time.Time { return time.Date(2026, 11, 11, 21, 0, s, 0, time.UTC) }
+	return &katprep.RunRecord{
+		Plan:     katprep.Plan{Run: "2026-11-prod-a", Title: "Production A", By: "alice", Created: at(0), Hosts: []katprep.HostPlan{plan(db), plan(web)}},
+		Approval: &katprep.Decision{By: "carol", At: at(1), Verdict: "approved", Comment: "CHG-4711"},
+		Journal: []katprep.Entry{
+			{Seq: 1, At: at(2), Host: web.Name, HostID: web.HostID, Step: "patch", Stage: katprep.StageExecute, Event: katprep.EventSent, System: "satellite", Ref: "task 1"},
+			{Seq: 2, At: at(3), Host: web.Name, HostID: web.HostID, Step: "patch", Stage: katprep.StageExecute, Event: katprep.EventDone, System: "satellite", Ref: "task 1", Message: "done by the task"},
+			{Seq: 3, At: at(4), Host: db.Name, HostID: db.HostID, Step: "patch", Stage: katprep.StageExecute, Event: katprep.EventFailed, System: "satellite", Ref: "task 2", Message: "connection refused"},
+			{Seq: 4, At: at(5), Host: web.Name, HostID: web.HostID, Step: "revert.vm", Stage: katprep.StageRevert, Event: katprep.EventIntent, System: "vc1"},
+		},
 	}
 }
 
@@ -101,6 +122,7 @@ func poisoned(s string) *katprep.Report {
 		src.Name, src.Product, src.URL, src.Type, src.User, src.Problem = s, s, s, s, s, s
 	}
 	r.Meta = map[string]string{s: s}
+	poisonRun(r.Run, r.Hosts[0].Host, s)
 	return r
 }
 
@@ -130,4 +152,20 @@ func poisonHost(h *katprep.HostChange, s string) {
 	h.Reboot.Reasons = []string{s}
 	h.Processes = []katprep.Process{{Name: s, Unit: s}}
 	h.Boot.Proof = s
+}
+
+func poisonRun(r *katprep.RunRecord, h katprep.Host, s string) {
+	r.Plan.Title, r.Plan.By, r.Plan.Run = s, s, katprep.RunID(s)
+	r.Approval.By, r.Approval.Verdict, r.Approval.Comment = s, s, s
+	for i := range r.Plan.Hosts {
+		r.Plan.Hosts[i].Host = h
+		for j := range r.Plan.Hosts[i].Steps {
+			st := &r.Plan.Hosts[i].Steps[j]
+			st.System, st.Say = s, s
+		}
+	}
+	for i := range r.Journal {
+		e := &r.Journal[i]
+		e.Host, e.HostID, e.System, e.Ref, e.Message = s, h.HostID, s, s, s
+	}
 }

@@ -24,6 +24,8 @@ func funcs(f Format) map[string]any {
 		"rebooted": RebootWord,
 		"need":     NeedWord,
 		"gap":      Gap,
+		"notKnown": NotKnown,
+		"seconds":  func(t time.Time) string { return formatTime(t, "2006-01-02 15:04:05 UTC") },
 		"time":     Time,
 		"date":     func(t time.Time) string { return formatTime(t, time.DateOnly) },
 		"line":     func(v any) string { return Line(show(v)) },

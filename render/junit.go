@@ -98,6 +98,9 @@ func junitHost(d *Data, h *katprep.HostChange) junitSuite {
 		read.Error = &junitMessage{Line("unknown: " + problems(h.Problems))}
 	}
 	add(read)
+	if h.After != "" && h.After != katprep.Failed && !h.Knows(katprep.AspectErrata) {
+		add(errataUnknown(s.Name, h))
+	}
 	for i := range h.Errata {
 		e := &h.Errata[i]
 		c := junitCase{Name: Line(e.ID + " " + e.Title), Class: s.Name}
@@ -129,6 +132,19 @@ func (c junitCase) end(e katprep.Ending, reason string) junitCase {
 		c.Skipped = msg
 	default:
 		c.Error = msg
+	}
+	return c
+}
+
+// errataUnknown is the case of a host without known errata. It is skipped if
+// package updates tell what is pending, else an error.
+func errataUnknown(class string, h *katprep.HostChange) junitCase {
+	c := junitCase{Name: "errata known", Class: class}
+	m := &junitMessage{"errata are not known for this host"}
+	if h.Knows(katprep.AspectUpdates) {
+		c.Skipped = m
+	} else {
+		c.Error = m
 	}
 	return c
 }

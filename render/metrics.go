@@ -59,8 +59,14 @@ func (m *metrics) landscape(d *Data) {
 	}{{"unknown", t.Unknown}, {"changed", t.Changed}, {"unchanged", t.Unchanged}, {"added", t.Added}, {"removed", t.Removed}, {"not_selected", t.NotSelected}} {
 		m.put("katprep_hosts", int64(c.n), "state", c.state)
 	}
-	m.family("katprep_errata", "Pairs of host and erratum by how they ended.")
+	unknown := d.ErrataUnknown()
+	m.family("katprep_hosts_errata_unknown", "Hosts, failed ones left out, of which no errata are known.")
+	m.put("katprep_hosts_errata_unknown", int64(unknown))
+	m.family("katprep_errata", "Pairs of host and erratum by how they ended; none is no sample while errata of some hosts are not known.")
 	for _, e := range katprep.Endings {
+		if t.Errata[e] == 0 && (unknown > 0 || t.Unknown > 0) {
+			continue // nobody knows that it is 0
+		}
 		m.put("katprep_errata", int64(t.Errata[e]), "ending", string(e))
 	}
 	m.family("katprep_updates", "Pairs of host and package update by how they ended.")
@@ -70,13 +76,21 @@ func (m *metrics) landscape(d *Data) {
 }
 
 func (m *metrics) hosts(hs []*katprep.HostChange) {
-	m.family("katprep_host_read", "1 if the host was read in full before and after, else 0: then the other figures of the host prove nothing.")
+	m.family("katprep_host_read", "1 if the host was read in full afterwards, and before if it was there, else 0: then the other figures of the host prove nothing.")
 	for _, h := range hs {
 		v := int64(1)
-		if Gap(h) {
+		if Gap(h) || h.After != katprep.Collected {
 			v = 0
 		}
 		m.put("katprep_host_read", v, "host", h.Name, "source", h.Source, "id", h.ID)
+	}
+	m.family("katprep_host_errata_known", "1 if the errata of the host are known afterwards, else 0: then it has no figures of errata that mean none.")
+	for _, h := range hs {
+		v := int64(0)
+		if h.Knows(katprep.AspectErrata) {
+			v = 1
+		}
+		m.put("katprep_host_errata_known", v, "host", h.Name, "source", h.Source, "id", h.ID)
 	}
 	m.family("katprep_host_errata", "Errata of the host by how they ended.")
 	for _, h := range hs {

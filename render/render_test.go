@@ -332,7 +332,7 @@ func TestPromtool(t *testing.T) {
 // TestJUnitIsRed holds that a pipeline is green only if everything is proven.
 func TestJUnitIsRed(t *testing.T) {
 	for e, want := range map[katprep.Ending]string{katprep.Installed: "", katprep.Pending: "failure", katprep.RebootPending: "failure", katprep.Unknown: "error", katprep.NoLonger: "skipped", katprep.New: "skipped", "surprise": "error"} {
-		h := &katprep.HostChange{Before: katprep.Collected, After: katprep.Collected, Presence: katprep.InBoth, Errata: []katprep.ErratumChange{{ID: "RHSA-1", Ending: e}}}
+		h := &katprep.HostChange{Before: katprep.Collected, After: katprep.Collected, Known: []katprep.Aspect{katprep.AspectErrata}, Presence: katprep.InBoth, Errata: []katprep.ErratumChange{{ID: "RHSA-1", Ending: e}}}
 		got := host(t, JUnit, &katprep.Report{}, h, Options{})
 		for _, tag := range []string{"failure", "error", "skipped"} {
 			if strings.Contains(got, "<"+tag+" ") != (tag == want) {
