@@ -42,7 +42,7 @@ func (r *runner) checkAction(h *katprep.HostPlan, s *katprep.PlannedStep, t Targ
 		a.do = func(context.Context, map[string]string) (result, error) { return r.checkPatch(h) }
 	case "check.reboot":
 		a.skip = func(context.Context) (string, error) {
-			if st := r.p.step(h.HostID, "reboot"); st.Event == katprep.EventSkipped {
+			if st := r.p.step(h.HostID, "reboot"); st.Event == katprep.EventSkipped && st.settled() {
 				return st.Message, nil
 			}
 			return "", nil

@@ -1,6 +1,7 @@
 package act
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -90,7 +91,7 @@ func (r *runner) steps(ctx context.Context, g *gatherer, stage katprep.Stage, h 
 			continue
 		}
 		if ctx.Err() != nil {
-			return s.ID, failure, "interrupted"
+			return cmp.Or(step, s.ID), failure, cmp.Or(stop, interruption)
 		}
 		if (failure != "" || stop != "") && !goesOn(stage, s, hooks) {
 			continue
@@ -101,8 +102,9 @@ func (r *runner) steps(ctx context.Context, g *gatherer, stage katprep.Stage, h 
 		}
 		out := r.step(ctx, g, h, i)
 		switch {
-		case out.event == katprep.EventSkipped && out.deferred && stop == "":
-			step, stop = s.ID, out.message
+		case (out.event == katprep.EventSkipped && out.deferred || out.interrupted) && stop == "":
+			step, stop = cmp.Or(step, s.ID), out.message
+		case out.interrupted:
 		case out.event == katprep.EventFailed || out.event == katprep.EventUnknown:
 			if !soft(s) && failure == "" {
 				step, failure = s.ID, s.ID+": "+out.message

@@ -167,7 +167,9 @@ func soft(s *katprep.PlannedStep) bool { return s.Args["on_failure"] == "continu
 
 func (p *progress) begun(h *katprep.HostPlan, stage katprep.Stage) bool {
 	return slices.ContainsFunc(h.Steps, func(s katprep.PlannedStep) bool {
-		return s.Stage == stage && p.step(h.HostID, s.ID).Event != ""
+		st := p.step(h.HostID, s.ID)
+		cut := st.Event == katprep.EventSkipped && st.Data[DataInterrupted] != "" // before it did anything
+		return s.Stage == stage && st.Event != "" && !cut
 	})
 }
 

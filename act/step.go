@@ -37,9 +37,10 @@ type result struct {
 
 // An outcome is a recorded result.
 type outcome struct {
-	event    katprep.Event
-	message  string
-	deferred bool
+	event       katprep.Event
+	message     string
+	deferred    bool
+	interrupted bool // by the end of ctx, which is nobody's failure
 }
 
 // step does one step of a host and records it.
@@ -51,13 +52,15 @@ func (r *runner) step(ctx context.Context, g *gatherer, h *katprep.HostPlan, i i
 	}
 	release, err := r.acquire(ctx, h, s, a.limits)
 	if err != nil {
-		return outcome{event: katprep.EventSkipped, message: "interrupted", deferred: true}
+		return r.interrupted(h, s)
 	}
 	defer release()
 	if st := r.p.step(h.HostID, s.ID); st.open() && a.find != nil && !a.reads {
 		res, found, err := r.ask(ctx, s, a, st)
 		switch {
-		case err != nil && !(r.Options.RetryUnknown && ctx.Err() == nil):
+		case err != nil && ctx.Err() != nil:
+			return r.interrupted(h, s)
+		case err != nil && !r.Options.RetryUnknown:
 			return r.record(h, s, result{event: katprep.EventUnknown, ref: st.Ref, message: "an earlier attempt was interrupted, and nobody can say what became of it: " + text(err)})
 		case found:
 			return r.record(h, s, r.late(res, s, "an earlier attempt was interrupted; it was found to have succeeded"))
@@ -85,21 +88,29 @@ func (r *runner) late(res result, s *katprep.PlannedStep, how string) result {
 func (r *runner) attempt(ctx context.Context, h *katprep.HostPlan, s *katprep.PlannedStep, a action) outcome {
 	if a.skip != nil {
 		why, err := bounded(ctx, r.timeout(katprep.StepCheck), r.grace(), a.skip)
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return r.interrupted(h, s)
+		case err != nil:
 			return r.record(h, s, result{event: katprep.EventFailed, message: text(err)})
-		}
-		if why != "" {
+		case why != "":
 			return r.record(h, s, result{event: katprep.EventSkipped, message: why})
 		}
 	}
 	intent, err := r.intend(ctx, h, s, a)
+	if err != nil && ctx.Err() != nil {
+		return r.interrupted(h, s)
+	}
 	if err != nil {
 		return r.record(h, s, result{event: katprep.EventFailed, message: text(err)})
 	}
 	res, err := bounded(ctx, r.timeoutOf(s), r.grace(), func(ctx context.Context) (result, error) { return a.do(ctx, intent) })
 	if err != nil && a.shared && ctx.Err() != nil {
 		// Whoever sends the job writes what is known; this may be at the same moment.
-		return outcome{event: katprep.EventSkipped, message: "interrupted", deferred: true}
+		return outcome{event: katprep.EventSkipped, message: interruption, deferred: true, interrupted: true}
+	}
+	if err != nil && a.reads && ctx.Err() != nil {
+		return r.interrupted(h, s)
 	}
 	if err != nil {
 		res = r.afterError(ctx, s, a, r.p.step(h.HostID, s.ID), res, err)
@@ -111,6 +122,29 @@ func (r *runner) attempt(ctx context.Context, h *katprep.HostPlan, s *katprep.Pl
 		res.message = s.Say
 	}
 	return r.record(h, s, res)
+}
+
+const (
+	interruption = "interrupted"
+	// DataInterrupted marks an entry of a step that the end of the run cut
+	// off: its outcome may be unknown, but nothing failed.
+	DataInterrupted = "interrupted"
+)
+
+// interrupted is for a step that was cut off before it changed anything. It
+// is written down unless the journal says something better already: what
+// became of an earlier attempt stays open, and what was confirmed stays so.
+func (r *runner) interrupted(h *katprep.HostPlan, s *katprep.PlannedStep) outcome {
+	out := outcome{event: katprep.EventSkipped, message: interruption, deferred: true, interrupted: true}
+	if st := r.p.step(h.HostID, s.ID); st.Event != "" || s.Args["undo"] != "" {
+		return out
+	}
+	e := entry(h, s, katprep.EventSkipped)
+	e.Message, e.Data = interruption, map[string]string{dataDefer: "yes", DataInterrupted: "yes"}
+	if err := r.write(e); err != nil {
+		out.message = err.Error()
+	}
+	return out
 }
 
 // intend writes what is about to be done.
@@ -140,7 +174,12 @@ func (r *runner) afterError(ctx context.Context, s *katprep.PlannedStep, a actio
 		res.event = katprep.EventFailed
 		return res
 	case ctx.Err() != nil:
-		res.event, res.message = katprep.EventUnknown, "interrupted: "+err.Error()
+		res.event, res.message = katprep.EventUnknown, interruption+": "+err.Error()
+		res.data = maps.Clone(res.data)
+		if res.data == nil {
+			res.data = map[string]string{}
+		}
+		res.data[DataInterrupted] = "yes"
 		return res
 	case a.shared && !st.open():
 		res.event = katprep.EventFailed
@@ -211,7 +250,10 @@ func (r *runner) record(h *katprep.HostPlan, s *katprep.PlannedStep, res result)
 	if err := r.write(e); err != nil {
 		return outcome{event: katprep.EventUnknown, message: err.Error()}
 	}
-	return outcome{event: res.event, message: res.message, deferred: res.data[dataDefer] != ""}
+	return outcome{
+		event: res.event, message: res.message,
+		deferred: res.data[dataDefer] != "", interrupted: res.data[DataInterrupted] != "",
+	}
 }
 
 // acquire waits for its turn at the systems that the step uses.

@@ -197,3 +197,58 @@ func TestManyHosts(t *testing.T) {
 		}
 	})
 }
+
+// TestInterruptIsNoFailure: whatever step an interrupt meets, no step has
+// failed, no limit of failures is reached, summary and status name the same
+// step, and the run goes on where it was.
+func TestInterruptIsNoFailure(t *testing.T) {
+	for cut := 5 * time.Second; cut < 5*time.Minute; cut += 10 * time.Second {
+		synctest.Test(t, func(t *testing.T) {
+			set := settings()
+			set.OnFailure = katprep.FailStop
+			p := plan(t, hosts(2), set)
+			w, j := world(p), &acttest.Journal{}
+			w.Latency = func(acttest.Call) time.Duration { return 10 * time.Second }
+			ctx, cancel := context.WithTimeout(t.Context(), cut)
+			defer cancel()
+			s, err := engine(p, w, j).Run(ctx, allStages...)
+			if err == nil {
+				return // it had ended
+			}
+			for _, e := range j.All() {
+				if e.Event == katprep.EventFailed || e.Event == katprep.EventUnknown && e.Data[act.DataInterrupted] == "" {
+					t.Errorf("after %v: %s of %s: %s: %s", cut, e.Step, e.Host, e.Event, e.Message)
+				}
+			}
+			if s.Stopped != "" {
+				t.Errorf("after %v: stopped: %s", cut, s.Stopped)
+			}
+			wantSameSteps(t, cut, p, j, s)
+			w.Latency = nil
+			if s := run(t, engine(p, w, j), allStages...); s.Failures() != 0 {
+				t.Errorf("after %v, resumed: %+v", cut, s)
+			}
+			wantClean(t, p, w)
+		})
+	}
+}
+
+// wantSameSteps compares what the summary of an interrupted run says with
+// the status.
+func wantSameSteps(t *testing.T, cut time.Duration, p katprep.Plan, j *acttest.Journal, s act.Summary) {
+	t.Helper()
+	all, err := act.Status(katprep.RunRecord{Plan: p, Journal: j.All()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, st := range all {
+		r := s.Hosts[i]
+		// A host that was at the end of a stage when others were not has no reason.
+		if r.Reason != "" && !strings.Contains(r.Reason, "interrupted") || r.State == act.HostFailed {
+			t.Errorf("after %v: summary: %s is %s at %q: %q", cut, r.Name, r.State, r.Step, r.Reason)
+		}
+		if st.Step != "" && st.Step != r.Step || st.State != r.State {
+			t.Errorf("after %v: status %s at %q: %s; summary %s at %q: %s", cut, st.State, st.Step, st.Reason, r.State, r.Step, r.Reason)
+		}
+	}
+}

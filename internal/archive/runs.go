@@ -77,22 +77,40 @@ func (a *Archive) PutJournal(ctx context.Context, run katprep.RunID, stage katpr
 	return c, fail(op, err)
 }
 
-// outcome sums entries up for a subject.
+// interrupted is the key of an entry's data by which the engine says that
+// the end of the run, and no failure, cut the step off.
+const interrupted = "interrupted"
+
+// outcome sums entries up for a subject, by what they say last of each step.
 func outcome(entries []katprep.Entry) string {
-	hosts := map[string]bool{}
-	failed := map[string]bool{}
-	for _, e := range entries {
-		if e.Host == "" {
-			continue
+	type step struct {
+		host, id string
+		of       katprep.HostID
+	}
+	hosts, last := map[string]bool{}, map[step]*katprep.Entry{}
+	for i := range entries {
+		if e := &entries[i]; e.Host != "" {
+			hosts[e.Host] = true
+			if e.Event != katprep.EventNote {
+				last[step{e.Host, e.Step, e.HostID}] = e
+			}
 		}
-		hosts[e.Host] = true
-		if e.Event == katprep.EventFailed || e.Event == katprep.EventUnknown {
-			failed[e.Host] = true
+	}
+	failed, cut := map[string]bool{}, map[string]bool{}
+	for k, e := range last {
+		switch {
+		case e.Data[interrupted] != "":
+			cut[k.host] = true
+		case e.Event == katprep.EventFailed || e.Event == katprep.EventUnknown:
+			failed[k.host] = true
 		}
 	}
 	s := count(len(hosts), "host", "hosts") + ", " + count(len(entries), "entry", "entries")
 	if len(failed) > 0 {
 		s += fmt.Sprintf(", %d with failures", len(failed))
+	}
+	if len(cut) > 0 {
+		s += fmt.Sprintf(", %d interrupted", len(cut))
 	}
 	return s
 }

@@ -161,3 +161,29 @@ func TestErrataAreMerged(t *testing.T) {
 	}
 	fsck(t, path)
 }
+
+// TestJournalSubject: what a step came to in the end counts, and an interrupt
+// is no failure.
+func TestJournalSubject(t *testing.T) {
+	a, path := create(t)
+	plan := katprep.Plan{Run: "patch-2026-11", Hosts: []katprep.HostPlan{}}
+	if _, err := a.PutPlan(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	cut := map[string]string{"interrupted": "yes"}
+	journal := []katprep.Entry{
+		{Seq: 1, Host: "web01", Step: "reboot", Event: katprep.EventFailed},
+		{Seq: 2, Host: "web01", Step: "reboot", Event: katprep.EventDone},
+		{Seq: 3, Host: "web02", Step: "patch", Event: katprep.EventUnknown, Data: cut},
+		{Seq: 4, Host: "web03", Step: "check.patch", Event: katprep.EventSkipped, Data: cut},
+		{Seq: 5, Host: "web04", Step: "patch", Event: katprep.EventUnknown},
+		{Seq: 6, Host: "web05", Step: "patch", Event: katprep.EventFailed},
+	}
+	if _, err := a.PutJournal(t.Context(), plan.Run, katprep.StageExecute, journal); err != nil {
+		t.Fatal(err)
+	}
+	const want = "execute patch-2026-11: 5 hosts, 6 entries, 2 with failures, 2 interrupted"
+	if got := strings.TrimSpace(git(t, path, "log", "-1", "--format=%s")); got != want {
+		t.Errorf("the subject is %q, want %q", got, want)
+	}
+}
