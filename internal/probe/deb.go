@@ -138,7 +138,7 @@ func ParseAptLists(data string) []katprep.Repository {
 	return slices.CompactFunc(rs, func(a, b katprep.Repository) bool { return a.ID == b.ID })
 }
 
-// aptListName makes "deb.debian.org/debian bookworm-security" of the name of
+// aptListName makes "deb.example.org/debian bookworm-security" of the name of
 // a file in /var/lib/apt/lists.
 func aptListName(f string) string {
 	f = strings.TrimSuffix(strings.TrimSuffix(f, "_InRelease"), "_Release")

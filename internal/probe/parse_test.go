@@ -117,10 +117,10 @@ Conf perl (5.36.0-7+deb12u4 Debian-Security:12/oldstable-security [amd64])
 }
 
 func TestParseAptLists(t *testing.T) {
-	in := "File: deb.debian.org_debian-security_dists_bookworm-security_InRelease\nOrigin: Debian\nVersion: 12\nDate: Sat, 21 Nov 2026 08:15:43 UTC\n" +
+	in := "File: deb.example.org_debian-security_dists_bookworm-security_InRelease\nOrigin: Debian\nVersion: 12\nDate: Sat, 21 Nov 2026 08:15:43 UTC\n" +
 		"File: ftp.example_dists_x_Release\nDate: never\n"
 	want := []katprep.Repository{
-		{ID: "deb.debian.org/debian-security bookworm-security", Revision: "12", Refreshed: time.Date(2026, 11, 21, 8, 15, 43, 0, time.UTC)},
+		{ID: "deb.example.org/debian-security bookworm-security", Revision: "12", Refreshed: time.Date(2026, 11, 21, 8, 15, 43, 0, time.UTC)},
 		{ID: "ftp.example x"},
 	}
 	if got := ParseAptLists(in); !reflect.DeepEqual(got, want) {
