@@ -87,6 +87,9 @@ func selectionKey(s katprep.Selection) string {
 	return b.String()
 }
 
+// SameSelection reports whether two selections mean the same hosts.
+func SameSelection(a, b katprep.Selection) bool { return selectionKey(a) == selectionKey(b) }
+
 // Add compares one host. nil means that the host is not in that snapshot; a
 // host whose two sides come in two calls (it was renamed) is one host.
 func (l *Landscape) Add(before, after *katprep.State) {

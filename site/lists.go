@@ -36,9 +36,37 @@ type indexPage struct {
 	Matrix       matrix
 	Again        int
 	Governed     governed
+	Unknown      unknowns
 	Failures     int // of steps in the last maintenance that has a journal
 	FailuresIn   *pair
 }
+
+// unknowns counts the hosts of the newest snapshot, failed ones left out, of
+// which something is not known.
+type unknowns struct{ Errata, Updates, Packages int }
+
+func (b *builder) unknowns() (u unknowns) {
+	for _, h := range b.m.hosts {
+		if !h.latest || h.status == katprep.Failed {
+			continue
+		}
+		for _, c := range []struct {
+			n     *int
+			known bool
+		}{{&u.Errata, h.errataKnown}, {&u.Updates, h.updatesKnown}, {&u.Packages, h.packagesKnown}} {
+			if !c.known {
+				*c.n++
+			}
+		}
+	}
+	if len(b.m.snapshots) > 0 {
+		u.Errata = max(u.Errata, b.m.head().Snapshot.Counts.ErrataUnknown)
+	}
+	return u
+}
+
+// Any reports whether something is not known.
+func (u unknowns) Any() bool { return u.Errata+u.Updates+u.Packages > 0 }
 
 // governed counts decisions.
 type governed struct {
@@ -80,7 +108,7 @@ func (b *builder) listPages(ctx context.Context) error {
 }
 
 func (b *builder) firstPage() error {
-	d := indexPage{base: b.base("index.html", "", "Overview", true), Policy: b.hasPolicy(), All: newCell(&b.gov.all), Matrix: b.gov.matrix(), Again: len(b.gov.again), Governed: b.governed()}
+	d := indexPage{base: b.base("index.html", "", "Overview", true), Policy: b.hasPolicy(), All: newCell(&b.gov.all), Matrix: b.gov.matrix(), Again: len(b.gov.again), Governed: b.governed(), Unknown: b.unknowns()}
 	if len(b.m.snapshots) > 0 {
 		d.Snapshot = &b.m.head().Snapshot
 		d.Gaps = d.Snapshot.Gaps[:min(len(d.Snapshot.Gaps), b.o.Rows)]

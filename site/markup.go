@@ -77,6 +77,25 @@ func (m *markup) counts(n [len(katprep.Endings)]int32) *markup {
 	return m
 }
 
+// errata writes how errata ended, and that they are not known.
+func (m *markup) errata(n [len(katprep.Endings)]int32, unknown bool) *markup {
+	if !unknown {
+		return m.counts(n)
+	}
+	if n != [len(katprep.Endings)]int32{} {
+		m.counts(n).lit(" · ")
+	}
+	return m.lit(`<span class="nb bad">not known</span>`)
+}
+
+// known writes a cell with a number, or that nobody knows it.
+func (m *markup) known(n int, known bool) *markup {
+	if !known {
+		return m.lit(`<td class="num bad">not known</td>`)
+	}
+	return m.number(n)
+}
+
 // severity writes the cell of a severity, with a key to sort by.
 func (m *markup) severity(s katprep.Severity, t katprep.ErratumType) *markup {
 	m.lit(`<td data-key="`).int(len(katprep.Severities) - render.SeverityRank(s)).lit(`">`)

@@ -47,8 +47,11 @@ type host struct {
 	latest bool // in the newest snapshot
 	status katprep.Status
 	open   int32 // installable errata
-	group  string
-	crit   string // criticality
+	// updates are pending. What is not known is no figure.
+	updates                                  int32
+	errataKnown, updatesKnown, packagesKnown bool
+	group                                    string
+	crit                                     string // criticality
 }
 
 // An event is a host in a pair, in short. There is one for every change of

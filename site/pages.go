@@ -69,6 +69,7 @@ type eventRow struct {
 	Packages int
 	Rebooted katprep.Answer
 	Kernel   bool
+	Unknown  bool // errata are not known
 }
 
 // A verdict says how an erratum on a host stands to its deadline.
@@ -120,6 +121,10 @@ func (b *builder) hostPages(ctx context.Context) error {
 		h := b.m.hosts[hi]
 		p := b.o.Policy.HostOf(&s)
 		h.latest, h.status, h.Host, h.group, h.crit = true, s.Status, s.Host, p.Group, p.Criticality
+		if s.Status != katprep.Failed {
+			h.errataKnown, h.updatesKnown, h.packagesKnown = s.Knows(katprep.AspectErrata), s.Knows(katprep.AspectUpdates), s.Knows(katprep.AspectPackages)
+			h.updates = int32(len(s.Updates))
+		}
 		if err := b.hostPage(h, hi, &s); err != nil {
 			return err
 		}
@@ -157,7 +162,7 @@ func (b *builder) hostPage(h *host, hi int32, s *katprep.State) error {
 func (b *builder) eventRow(h *host, e event) eventRow {
 	p := b.m.pairs[e.pair]
 	s := summary{Presence: presences[e.presence], Flags: e.flags}
-	r := eventRow{Pair: p, Word: s.word(), Packages: int(e.packages), Rebooted: answers[e.rebooted], Kernel: s.is(flagKernel)}
+	r := eventRow{Pair: p, Word: s.word(), Packages: int(e.packages), Rebooted: answers[e.rebooted], Kernel: s.is(flagKernel), Unknown: s.is(flagNoErrata)}
 	for i, n := range e.errata {
 		r.n[i] = int32(n)
 	}

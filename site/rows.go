@@ -50,7 +50,7 @@ func pairRows(root string, rows []row) template.HTML {
 	m := &markup{root: root}
 	for i := range rows {
 		r := &rows[i]
-		m.lit(`<tr><th scope="row">`).link(r.href, "", r.summary.Host.Name).lit(`</th><td>`).word(r.word()).lit(`</td><td>`).counts(r.counts()).lit(`</td>`).number(r.Packages)
+		m.lit(`<tr><th scope="row">`).link(r.href, "", r.summary.Host.Name).lit(`</th><td>`).word(r.word()).lit(`</td><td>`).errata(r.counts(), r.is(flagNoErrata)).lit(`</td>`).number(r.Packages)
 		m.lit(`<td>`).word(render.RebootWord(r.Rebooted))
 		if r.Need == katprep.Needed {
 			m.lit(" ").word(render.NeedWord(r.Need))
@@ -65,7 +65,7 @@ func gapRows(root string, rows []row) template.HTML {
 	m := &markup{root: root}
 	for i := range rows {
 		r := &rows[i]
-		m.lit(`<tr class="gap"><th scope="row">`).link(r.href, "", r.summary.Host.Name).lit(`</th><td>`).or(string(r.Before)).lit(`</td><td>`).or(string(r.After)).lit(`</td><td>`).counts(r.counts()).lit(`</td><td>`)
+		m.lit(`<tr class="gap"><th scope="row">`).link(r.href, "", r.summary.Host.Name).lit(`</th><td>`).or(string(r.Before)).lit(`</td><td>`).or(string(r.After)).lit(`</td><td>`).errata(r.counts(), r.is(flagNoErrata)).lit(`</td><td>`)
 		m.list(r.Problems).lit("</td></tr>\n")
 	}
 	return m.html()
@@ -110,7 +110,7 @@ func eventRows(root string, rows []eventRow) template.HTML {
 		} else {
 			m.word(e.Word)
 		}
-		m.lit(`</td><td>`).counts(e.n).lit(`</td>`).number(e.Packages).lit(`<td>`).word(render.RebootWord(e.Rebooted))
+		m.lit(`</td><td>`).errata(e.n, e.Unknown).lit(`</td>`).number(e.Packages).lit(`<td>`).word(render.RebootWord(e.Rebooted))
 		if e.Kernel {
 			m.lit(` <span class="soft">other kernel</span>`)
 		}
@@ -130,11 +130,15 @@ func hostRows(root string, rows []*host) template.HTML {
 		m.lit(`><th scope="row">`).link(h.path(), "", h.Name).lit(`</th><td>`)
 		switch {
 		case !h.latest:
-			m.word(render.Word{Shape: "−", Text: "not there", Class: "wait"}).lit(`</td><td class="num">–</td>`)
+			m.word(render.Word{Shape: "−", Text: "not there", Class: "wait"}).lit(`</td><td class="num">–</td><td class="num">–</td>`)
 		case h.status != katprep.Collected:
-			m.word(render.Word{Shape: "?", Text: string(h.status), Class: "bad"}).lit(`</td><td class="num">–</td>`)
+			m.word(render.Word{Shape: "?", Text: string(h.status), Class: "bad"}).lit(`</td>`).known(int(h.open), h.errataKnown).known(int(h.updates), h.updatesKnown)
 		default:
-			m.word(render.Word{Shape: "✓", Text: "read", Class: "good"}).lit(`</td>`).number(int(h.open))
+			m.word(render.Word{Shape: "✓", Text: "read", Class: "good"})
+			if !h.packagesKnown {
+				m.lit(` <span class="bad">installed packages not known</span>`)
+			}
+			m.lit(`</td>`).known(int(h.open), h.errataKnown).known(int(h.updates), h.updatesKnown)
 		}
 		m.lit(`<td class="num">`).int(len(h.events)).lit(`</td><td>`).text(h.group).lit(`</td><td>`).text(h.Source).lit("</td></tr>\n")
 	}
@@ -163,7 +167,7 @@ func erratumList(root string, rows []cveErratum) template.HTML {
 	m := &markup{root: root}
 	for i := range rows {
 		r := &rows[i]
-		m.lit("<tr>").erratum(r.ID, r.Title).lit("</th>").severity(r.Severity, r.Type).lit(`<td class="t">`).or(string(r.Issued)).lit("</td>").number(r.Open).number(r.Overdue).number(r.Closed).lit("</tr>\n")
+		m.lit("<tr>").erratum(r.ID, r.Title).lit("</th>").severity(r.Severity, r.Type).lit(`<td class="t">`).or(string(r.Issued)).lit("</td>").number(r.Open).number(r.Overdue).number(r.Closed).number(r.Unknown).lit("</tr>\n")
 	}
 	return m.html()
 }

@@ -214,6 +214,9 @@ func worse(a, b checkCell) checkCell {
 // deviations lists what differs from the plan in sentences.
 func deviations(p *pair, v *runView) []string {
 	var out []string
+	if p.SelectionsDiffer() {
+		out = append(out, "The snapshots were taken of different selections of hosts: before "+selected(p.Before.Snapshot.Selection)+", after "+selected(p.After.Snapshot.Selection)+".")
+	}
 	w := v.Plan.Window
 	for _, s := range v.Stages {
 		if s.Stage != katprep.StagePrepare && s.Stage != katprep.StageExecute {

@@ -38,10 +38,11 @@ type outcome struct {
 type flags uint8
 
 const (
-	flagChanged flags = 1 << iota // something differs
-	flagGap                       // not read in full
-	flagPage                      // has a page of the change
-	flagKernel                    // runs another kernel
+	flagChanged  flags = 1 << iota // something differs
+	flagGap                        // not read in full
+	flagPage                       // has a page of the change
+	flagKernel                     // runs another kernel
+	flagNoErrata                   // errata are not known afterwards
 )
 
 func (s *summary) is(f flags) bool { return s.Flags&f != 0 }
@@ -78,6 +79,9 @@ func summarise(h *katprep.HostChange, page bool, plan *katprep.HostPlan) summary
 	}
 	if h.Kernel.Before != h.Kernel.After {
 		s.Flags |= flagKernel
+	}
+	if h.After != "" && !h.Knows(katprep.AspectErrata) {
+		s.Flags |= flagNoErrata
 	}
 	for i := range h.Packages {
 		if h.Packages[i].Kind == katprep.Downgraded {

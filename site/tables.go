@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/render"
 )
 
@@ -88,7 +87,11 @@ func (b *builder) pairTables(p *pair, rows []row, errata []*advisory) error {
 		r := &rows[i]
 		cells := []string{r.summary.Host.Name, r.summary.Host.Source, r.summary.Host.ID, r.word().Text, string(r.Before), string(r.After)}
 		for _, n := range r.counts() {
-			cells = append(cells, itoa(int(n)))
+			cell := itoa(int(n))
+			if n == 0 && r.is(flagNoErrata) {
+				cell = "" // nobody knows that there is none
+			}
+			cells = append(cells, cell)
 		}
 		hosts.add(append(cells, itoa(r.Packages), string(r.Rebooted), strings.Join(r.Problems, "; "))...)
 	}
@@ -108,16 +111,19 @@ func (b *builder) pairTables(p *pair, rows []row, errata []*advisory) error {
 
 // tables writes the data behind the lists.
 func (b *builder) tables(context.Context) error {
-	hosts := &table{head: []string{"host", "source", "id", "status", "installable_errata", "host_group", "criticality", "comparisons"}}
+	hosts := &table{head: []string{"host", "source", "id", "status", "installable_errata", "package_updates", "host_group", "criticality", "comparisons"}}
 	for _, h := range b.sortedHosts() {
-		status, open := string(h.status), itoa(int(h.open))
+		status, open, updates := string(h.status), itoa(int(h.open)), itoa(int(h.updates))
 		if !h.latest {
 			status = "not there"
 		}
-		if h.status != katprep.Collected {
-			open = "unknown"
+		if !h.errataKnown {
+			open = "" // not known is no number
 		}
-		hosts.add(h.Name, h.Source, h.ID, status, open, h.group, h.crit, itoa(len(h.events)))
+		if !h.updatesKnown {
+			updates = ""
+		}
+		hosts.add(h.Name, h.Source, h.ID, status, open, updates, h.group, h.crit, itoa(len(h.events)))
 	}
 	errata := &table{head: []string{"erratum", "type", "severity", "issued", "title", "cves", "open", "overdue", "dealt_with", "unknown"}}
 	for _, e := range b.sortedErrata() {

@@ -17,7 +17,7 @@ import (
 // pagesFormat is part of what an earlier build is recognised by. It grows
 // when code changes what pages look like; templates are recognised by
 // themselves.
-const pagesFormat = "1"
+const pagesFormat = "2"
 
 // views are the parsed templates.
 type views struct {
@@ -37,7 +37,7 @@ func newViews() (*views, error) {
 		"erratumRows": erratumList, "openRows": openRows, "findingRows": findingRows, "packageLines": packageLines, "cveLinks": cveLinks, "counts": countsHTML,
 		"erratumHref": func(id string) string { return "errata/" + idSlug(id) + ".html" },
 		"cve":         func(id string) string { return "cves/" + idSlug(id) + ".html" },
-		"web":         web, "dict": dict, "n": plural,
+		"web":         web, "dict": dict, "n": plural, "selection": selectionText, "selected": selected,
 	})
 	if t, err = t.ParseFS(files, "templates/*.tmpl"); err != nil {
 		return nil, err
@@ -182,6 +182,14 @@ func (p *pair) Tag(ph string) string { return "run/" + string(p.Run) + "/" + ph 
 
 // Open is the number of installable errata.
 func (h *host) Open() int { return int(h.open) }
+
+// UpdatesText is the number of pending package updates, or that nobody knows.
+func (h *host) UpdatesText() string {
+	if !h.updatesKnown {
+		return "package updates are not known"
+	}
+	return plural(int(h.updates), "package update is pending", "package updates are pending")
+}
 
 // Criticality is how important the host is.
 func (h *host) Criticality() string { return h.crit }
