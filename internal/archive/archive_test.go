@@ -125,14 +125,14 @@ func all[T any](t testing.TB, seq iter.Seq2[T, error]) []T {
 func TestSnapshotsAsGitSeesThem(t *testing.T) {
 	a, path := create(t)
 	one := shot(t, a, katprep.Snapshot{Run: "patch-2026-11", Phase: katprep.Before, Version: "1.0",
-		Sources: []katprep.Source{{Name: "sat", Type: "foreman"}}, Counts: katprep.Counts{Errata: 3}},
+		Sources: []katprep.Source{{Name: "sat", Type: "foreman"}}, Counts: katprep.Counts{Errata: 3, HostErrata: 5}},
 		host("sat", "1", "web01.example.com", "bash=5.1-1"), host("sat", "2", "db", "bash=5.1-1"))
 	two := shot(t, a, katprep.Snapshot{}, host("sat", "1", "web01.example.com", "bash=5.1-2"), host("sat", "2", "db", "bash=5.1-1"))
 	fsck(t, path)
 
 	if got := git(t, path, "log", "--format=%H %an <%ae>|%cn <%ce>|%s|%(trailers:key=Katprep-Hosts,valueonly,separator=%x2c)"); got !=
 		string(two)+" Ann Admin <ann@example.com>|katprep <katprep@localhost>|snapshot: 2 hosts, 0 errata pending|2\n"+
-			string(one)+" Ann Admin <ann@example.com>|katprep <katprep@localhost>|snapshot before patch-2026-11: 2 hosts, 3 errata pending|2\n" {
+			string(one)+" Ann Admin <ann@example.com>|katprep <katprep@localhost>|snapshot before patch-2026-11: 2 hosts, 5 errata pending (3 different)|2\n" {
 		t.Errorf("git log says\n%s", got)
 	}
 	if got := git(t, path, "ls-tree", "-r", "--name-only", "main"); got != "hosts/_/db.json\nhosts/example.com/web01.json\nsnapshot.json\n" {
@@ -144,6 +144,33 @@ func TestSnapshotsAsGitSeesThem(t *testing.T) {
 	}
 	if n := strings.Count(git(t, path, "rev-list", "--objects", string(two), "^"+string(one)), "\n"); n != 6 {
 		t.Errorf("the second snapshot has %d objects, want commit, 3 trees, snapshot.json and one host", n)
+	}
+}
+
+// TestSubjects: what is not known is in the one line that everybody reads.
+func TestSubjects(t *testing.T) {
+	for _, test := range []struct {
+		snap     katprep.Snapshot
+		subject  string
+		trailers string
+	}{
+		{katprep.Snapshot{Counts: katprep.Counts{Errata: 1, HostErrata: 1}}, "snapshot: 2 hosts, 1 erratum pending (1 different)", ""},
+		{katprep.Snapshot{Counts: katprep.Counts{Updates: 7, ErrataUnknown: 2}}, "snapshot: 2 hosts, 7 package updates pending, errata unknown on 2", ""},
+		{katprep.Snapshot{Counts: katprep.Counts{Errata: 3, HostErrata: 5, Updates: 7, ErrataUnknown: 1}},
+			"snapshot: 2 hosts, 5 errata pending (3 different), 7 package updates pending, errata unknown on 1", ""},
+		{katprep.Snapshot{Sources: []katprep.Source{{Name: "sat", Problem: "page 3: timeout"}, {Name: "lab"}, {Name: "dr", Problem: "refused"}}},
+			"snapshot: 2 hosts, 0 errata pending, list of sat, dr incomplete", "Katprep-Problems: sat, dr\n"},
+		{katprep.Snapshot{Counts: katprep.Counts{Hosts: 1, Incomplete: 1}}, "snapshot: 3 hosts, 0 errata pending, 1 incomplete", "Katprep-Incomplete: 1\n"},
+	} {
+		a, path := create(t)
+		shot(t, a, test.snap, host("sat", "1", "web01"), host("sat", "2", "db"))
+		if got := strings.TrimSpace(git(t, path, "log", "-1", "--format=%s")); got != test.subject {
+			t.Errorf("subject %q, want %q", got, test.subject)
+		}
+		got := git(t, path, "log", "-1", "--format=%(trailers)")
+		if !strings.Contains(got, test.trailers) || test.trailers == "" && (strings.Contains(got, "Problems") || strings.Contains(got, "Incomplete")) {
+			t.Errorf("%s: trailers\n%s\nwant %q", test.subject, got, test.trailers)
+		}
 	}
 }
 

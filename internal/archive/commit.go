@@ -31,14 +31,16 @@ const (
 
 // The trailers of a commit.
 const (
-	trailerKind    = "Katprep-Kind"
-	trailerRun     = "Katprep-Run"
-	trailerPhase   = "Katprep-Phase"
-	trailerSources = "Katprep-Sources"
-	trailerHosts   = "Katprep-Hosts"
-	trailerFailed  = "Katprep-Failed"
-	trailerVersion = "Katprep-Version"
-	trailerStage   = "Katprep-Stage"
+	trailerKind       = "Katprep-Kind"
+	trailerRun        = "Katprep-Run"
+	trailerPhase      = "Katprep-Phase"
+	trailerSources    = "Katprep-Sources"
+	trailerProblems   = "Katprep-Problems" // sources whose list of hosts is not complete
+	trailerHosts      = "Katprep-Hosts"
+	trailerFailed     = "Katprep-Failed"
+	trailerIncomplete = "Katprep-Incomplete" // only if there are any
+	trailerVersion    = "Katprep-Version"
+	trailerStage      = "Katprep-Stage"
 )
 
 // A message is a commit's subject and trailers, in order.
@@ -94,6 +96,10 @@ func snapshotMessage(s katprep.Snapshot) message {
 	if s.Counts.Incomplete > 0 {
 		m.subject += fmt.Sprintf(", %d incomplete", s.Counts.Incomplete)
 	}
+	problems := problemSources(s)
+	if problems != "" {
+		m.subject += ", list of " + problems + " incomplete"
+	}
 	m.add(trailerKind, string(KindSnapshot))
 	m.add(trailerRun, string(s.Run))
 	m.add(trailerPhase, string(s.Phase))
@@ -102,22 +108,44 @@ func snapshotMessage(s katprep.Snapshot) message {
 		sources = append(sources, src.Name+" ("+src.Type+")")
 	}
 	m.add(trailerSources, strings.Join(sources, ", "))
+	m.add(trailerProblems, problems)
 	m.add(trailerHosts, strconv.Itoa(s.Counts.Hosts))
 	m.add(trailerFailed, strconv.Itoa(s.Counts.Failed))
+	if s.Counts.Incomplete > 0 {
+		m.add(trailerIncomplete, strconv.Itoa(s.Counts.Incomplete))
+	}
 	m.add(trailerVersion, s.Version)
 	return m
 }
 
-// pendingText never says "0 errata" of hosts of which no errata are known.
+// problemSources names the sources whose list of hosts is not complete. Why
+// is in the snapshot.
+func problemSources(s katprep.Snapshot) string {
+	var names []string
+	for _, src := range s.Sources {
+		if src.Problem != "" {
+			names = append(names, src.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// pendingText counts errata once for each host that lacks them, and never
+// says "0 errata" of hosts of which no errata are known.
 func pendingText(c katprep.Counts) string {
+	errata := count(c.HostErrata, "erratum", "errata") + " pending"
+	if c.HostErrata > 0 {
+		errata += fmt.Sprintf(" (%d different)", c.Errata)
+	}
 	updates := count(c.Updates, "package update", "package updates") + " pending"
+	unknown := fmt.Sprintf("errata unknown on %d", c.ErrataUnknown)
 	switch {
 	case c.ErrataUnknown == 0:
-		return count(c.Errata, "erratum", "errata") + " pending"
+		return errata
 	case c.ErrataUnknown >= c.Hosts-c.Failed:
-		return updates
+		return updates + ", " + unknown
 	}
-	return fmt.Sprintf("%s and %s (errata unknown on %d)", count(c.Errata, "erratum", "errata"), updates, c.ErrataUnknown)
+	return errata + ", " + updates + ", " + unknown
 }
 
 func count(n int, one, many string) string {

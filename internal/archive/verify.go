@@ -384,7 +384,15 @@ func (v *verifier) numbers(h object.Hash, c *object.Commit, now map[string]objec
 			v.find(h, snapshotFile, "it says %d %s, but there are %d", n.says, n.what, n.has)
 		}
 	}
+	for _, src := range s.Sources {
+		if src.Problem != "" {
+			v.warn(h, snapshotFile, "the list of source %s is not complete, hosts may be missing: %s", src.Name, src.Problem)
+		}
+	}
 	t := trailers(c.Message)
+	if says := t[trailerIncomplete]; says != "" && says != strconv.Itoa(s.Counts.Incomplete) {
+		v.find(h, snapshotFile, "the commit says %s: %s, the snapshot %d", trailerIncomplete, says, s.Counts.Incomplete)
+	}
 	for key, want := range map[string]string{
 		trailerRun: string(s.Run), trailerPhase: string(s.Phase),
 		trailerHosts: strconv.Itoa(s.Counts.Hosts), trailerFailed: strconv.Itoa(s.Counts.Failed),

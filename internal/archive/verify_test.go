@@ -272,3 +272,17 @@ func TestVerifySignatures(t *testing.T) {
 		git(t, path, "update-ref", "refs/heads/main", string(good))
 	}
 }
+
+// TestVerifyTellsOfIncompleteLists: a snapshot whose list of hosts broke is
+// whole as an archive, and not evidence of all hosts.
+func TestVerifyTellsOfIncompleteLists(t *testing.T) {
+	a, _ := create(t)
+	c := shot(t, a, katprep.Snapshot{Sources: []katprep.Source{{Name: "sat", Problem: "page 3: timeout"}, {Name: "lab"}}}, host("sat", "1", "web01"))
+	v := verify(t, a, VerifyOptions{})
+	if v.Broken() != nil || len(v.Findings) != 1 {
+		t.Fatalf("%+v", v.Findings)
+	}
+	if f := v.Findings[0]; !f.Warning || f.Commit != c || f.Path != "snapshot.json" || f.Message != "the list of source sat is not complete, hosts may be missing: page 3: timeout" {
+		t.Errorf("%+v", f)
+	}
+}
