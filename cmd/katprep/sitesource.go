@@ -89,3 +89,16 @@ func (s siteSource) Runs(ctx context.Context) iter.Seq2[katprep.RunRecord, error
 func (s siteSource) Exceptions(ctx context.Context) ([]katprep.Exception, error) {
 	return s.arc.Exceptions(ctx)
 }
+
+// Tagged returns the commit that a run's tag names: of several snapshots of a
+// phase, the tagged one is the run's, here as in every report.
+func (s siteSource) Tagged(ctx context.Context, run katprep.RunID, ph katprep.Phase) (katprep.CommitID, bool, error) {
+	id, err := s.arc.Resolve(ctx, "run/"+string(run)+"/"+string(ph))
+	if err != nil {
+		if katprep.KindOf(err) == katprep.NotFound {
+			err = nil
+		}
+		return "", false, err
+	}
+	return id, true, nil
+}
