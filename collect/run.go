@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -226,6 +227,19 @@ func (r *runner) takeAll(ctx context.Context, cancel func(), name string, l *lis
 	}
 }
 
+// clockSkew is how far the clocks of hosts may be ahead of ours.
+const clockSkew = 5 * time.Minute
+
+// doubtBoot warns of a boot that has not happened yet: it proves no reboot.
+func (r *runner) doubtBoot(s *katprep.State) {
+	if !s.Boot.Time.After(r.o.Now().Add(clockSkew)) {
+		return
+	}
+	s.Problems = append(slices.Clip(s.Problems), katprep.Problem{
+		Aspect: katprep.AspectBoot, Warning: true, Message: "the boot time lies in the future: clocks differ",
+	})
+}
+
 // drain waits a little for goroutines that were told to end.
 func drain(readings <-chan Reading, grace time.Duration) {
 	enough := time.After(grace)
@@ -246,6 +260,7 @@ func (r *runner) take(ctx context.Context, rd Reading, l *listing, ev *Event) er
 	s := &rd.State
 	ev.Done++
 	if Match(r.sel, *s) {
+		r.doubtBoot(s)
 		for _, e := range rd.Errata {
 			r.tally.erratum(e)
 			if err := r.sink.PutErratum(ctx, e); err != nil {

@@ -234,3 +234,23 @@ func TestASinkThatRefusesStopsTheRun(t *testing.T) {
 		t.Errorf("%d states stored, want 5", n)
 	}
 }
+
+// TestBootInTheFuture: a boot that has not happened yet is doubtful, a clock
+// that is a little ahead is not.
+func TestBootInTheFuture(t *testing.T) {
+	now := time.Date(2026, 11, 24, 23, 14, 0, 0, time.UTC)
+	for boot, doubtful := range map[time.Time]bool{
+		{}: false, now.Add(-time.Hour): false, now.Add(4 * time.Minute): false, now.Add(6 * time.Minute): true,
+	} {
+		h := whole("1", "a.example.com")
+		h.Reading.State.Boot.Time = boot
+		snap, states := run(t, []collect.Source{source("s", h)}, katprep.Selection{}, collect.Options{Now: func() time.Time { return now }})
+		var want []katprep.Problem
+		if doubtful {
+			want = []katprep.Problem{{Aspect: katprep.AspectBoot, Warning: true, Message: "the boot time lies in the future: clocks differ"}}
+		}
+		if diff := cmp.Diff(want, states[0].Problems); diff != "" || snap.Counts.Collected != 1 {
+			t.Errorf("boot at %v: %+v\n%s", boot, snap.Counts, diff)
+		}
+	}
+}
