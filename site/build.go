@@ -25,6 +25,7 @@ type builder struct {
 	gov   *governance
 	// exceptions are those of the newest snapshot's archive.
 	exceptions []katprep.Exception
+	failures   map[katprep.HostID][]hostFailure // of all runs
 	bufs       sync.Pool
 	work       *errgroup.Group // pages that are being written
 	mu         sync.Mutex      // of stats, Progress and the files of groups

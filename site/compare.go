@@ -119,6 +119,11 @@ func (c *comparison) read(ctx context.Context) error {
 	if err := c.readPairs(ctx); err != nil {
 		return err
 	}
+	if c.p.Run != "" {
+		if err := c.readUnchanged(ctx); err != nil {
+			return err
+		}
+	}
 	// A host that could not be read before and after may have the same state
 	// twice; that is no state to call unchanged.
 	for _, g := range sortedGaps(c.gaps) {
@@ -126,6 +131,42 @@ func (c *comparison) read(ctx context.Context) error {
 		c.list = append(c.list, summarise(g, false, nil))
 	}
 	c.same = max(0, c.same)
+	return nil
+}
+
+// readUnchanged adds the hosts of a maintenance that are the same in both
+// snapshots: what is pending on them is pending, whoever failed to patch them.
+// A host of the plan that neither snapshot holds is unknown.
+func (c *comparison) readUnchanged(ctx context.Context) error {
+	seen := map[katprep.HostID]bool{}
+	for i := range c.list {
+		seen[c.list[i].Host.HostID] = true
+	}
+	for s, err := range c.b.src.States(ctx, c.p.After.Commit) {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
+			return err
+		}
+		if seen[s.HostID] || c.gaps[s.HostID] != nil {
+			continue
+		}
+		seen[s.HostID] = true
+		h := diff.Host(&s, &s, diff.Context{Lookup: c.b.m.lookup, Since: c.p.Before.Snapshot.Started})
+		c.same--
+		c.list, c.size = append(c.list, summarise(&h, false, nil)), append(c.size, new(int))
+	}
+	if c.p.Record == nil {
+		return nil
+	}
+	for i := range c.p.Record.Plan.Hosts {
+		h := c.p.Record.Plan.Hosts[i].Host
+		if seen[h.HostID] || c.gaps[h.HostID] != nil {
+			continue
+		}
+		seen[h.HostID] = true
+		c.same++ // gaps are taken off again
+		c.gaps[h.HostID] = &katprep.HostChange{Host: h, Presence: katprep.NotCollected, Boot: katprep.BootChange{Rebooted: katprep.NotKnown},
+			Problems: []katprep.Problem{{Message: "the host is in the plan, but in neither snapshot"}}}
+	}
 	return nil
 }
 

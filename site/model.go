@@ -142,14 +142,13 @@ func (m *model) load(ctx context.Context, src Source) error {
 			}
 		}
 	}
-	m.findPairs()
-	return nil
+	return m.findPairs(ctx, src)
 }
 
 func (m *model) head() *katprep.SnapshotRef { return &m.snapshots[len(m.snapshots)-1] }
 
 // findPairs says what is compared with what.
-func (m *model) findPairs() {
+func (m *model) findPairs(ctx context.Context, src Source) error {
 	ends := map[katprep.RunID]*pair{}
 	get := func(r katprep.RunID) *pair {
 		if ends[r] == nil {
@@ -170,16 +169,46 @@ func (m *model) findPairs() {
 			get(s.Snapshot.Run).After = s
 		}
 	}
+	if t, ok := src.(Tagger); ok {
+		for _, p := range ends {
+			if err := m.tagged(ctx, t, p); err != nil {
+				return err
+			}
+		}
+	}
+	type both struct{ before, after *katprep.SnapshotRef }
+	told := map[both]bool{} // by the page of a maintenance
+	for _, p := range m.pairs {
+		told[both{p.Before, p.After}] = true
+	}
 	for i := 1; i < len(m.snapshots); i++ {
 		before, after := &m.snapshots[i-1], &m.snapshots[i]
-		if p := ends[after.Snapshot.Run]; p != nil && p.After == after && p.Before == before {
-			continue // the maintenance's page says it
+		if told[both{before, after}] {
+			continue
 		}
 		m.pairs = append(m.pairs, &pair{Before: before, After: after, dir: "snapshots/" + string(after.Commit[:min(16, len(after.Commit))])})
 	}
 	slices.SortStableFunc(m.pairs, func(a, b *pair) int {
 		return cmp.Or(strings.Compare(a.when(), b.when()), strings.Compare(a.dir, b.dir))
 	})
+	return nil
+}
+
+// tagged takes the snapshots that are tagged as those of the run.
+func (m *model) tagged(ctx context.Context, t Tagger, p *pair) error {
+	for _, side := range []struct {
+		phase katprep.Phase
+		ref   **katprep.SnapshotRef
+	}{{katprep.Before, &p.Before}, {katprep.After, &p.After}} {
+		c, ok, err := t.Tagged(ctx, p.Run, side.phase)
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(m.snapshots, func(s katprep.SnapshotRef) bool { return s.Commit == c }); ok && i >= 0 {
+			*side.ref = &m.snapshots[i]
+		}
+	}
+	return nil
 }
 
 // complete reports whether there are two snapshots to compare.

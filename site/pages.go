@@ -52,6 +52,8 @@ type hostPage struct {
 	State  *katprep.State // in the newest snapshot; nil if it is not there
 	Open   []openErratum
 	Events []eventRow
+	// Failures are the steps of runs that failed or are not confirmed.
+	Failures []hostFailure
 }
 
 type openErratum struct {
@@ -113,6 +115,7 @@ func (b *builder) hostPages(ctx context.Context) error {
 	if len(b.m.snapshots) == 0 {
 		return nil
 	}
+	b.failures = b.failuresOf()
 	for s, err := range b.src.States(ctx, b.m.head().Commit) {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return err
@@ -141,7 +144,7 @@ func (b *builder) hostPages(ctx context.Context) error {
 
 func (b *builder) hostPage(h *host, hi int32, s *katprep.State) error {
 	path := h.path()
-	d := hostPage{base: b.base(path, "hosts", h.Name, true), Host: h, State: s}
+	d := hostPage{base: b.base(path, "hosts", h.Name, true), Host: h, State: s, Failures: b.failures[h.HostID]}
 	if s != nil {
 		d.Open = b.openErrata(h, s)
 		for _, o := range d.Open {

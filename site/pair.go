@@ -75,8 +75,9 @@ func (b *builder) absorb(i int, p *pair, s *summary) row {
 	hi := m.hostIndex(s.Host)
 	h := m.hosts[hi]
 	h.group = s.Group
-	e := newEvent(i, s)
-	h.events = append(h.events, e)
+	if s.is(flagChanged | flagGap) {
+		h.events = append(h.events, newEvent(i, s))
+	}
 	for _, o := range s.Errata {
 		if katprep.Endings[o.Ending] != katprep.Pending {
 			m.records[o.ID] = append(m.records[o.ID], record{hi, int16(i), o.Ending})
@@ -116,6 +117,8 @@ func (r *row) rank() int {
 	switch {
 	case r.is(flagGap):
 		return 0
+	case r.Presence == katprep.InBoth && !r.is(flagChanged):
+		return 5
 	case r.Presence == katprep.InBoth:
 		return 1
 	case r.Presence == katprep.OnlyAfter:

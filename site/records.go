@@ -120,13 +120,21 @@ func (b *builder) evidence() error {
 			pages[p.After.Commit] = p.dir + "/index.html"
 		}
 	}
+	tags := map[katprep.CommitID]string{} // of the snapshots that stand for a run
+	for _, p := range b.m.pairs {
+		if !p.Run.Valid() {
+			continue
+		}
+		for ph, s := range map[katprep.Phase]*katprep.SnapshotRef{katprep.Before: p.Before, katprep.After: p.After} {
+			if s != nil && s.Snapshot.Run == p.Run && s.Snapshot.Phase == ph {
+				tags[s.Commit] = p.Tag(string(ph))
+			}
+		}
+	}
 	var rows []evidenceRow
 	for i := range slices.Backward(b.m.snapshots) {
 		s := &b.m.snapshots[i]
-		r := evidenceRow{SnapshotRef: s, Href: pages[s.Commit]}
-		if s.Snapshot.Run.Valid() && s.Snapshot.Phase != "" {
-			r.Tag = "run/" + string(s.Snapshot.Run) + "/" + string(s.Snapshot.Phase)
-		}
+		r := evidenceRow{SnapshotRef: s, Href: pages[s.Commit], Tag: tags[s.Commit]}
 		if b.o.CommitURL != "" {
 			r.URL = b.o.CommitURL + string(s.Commit)
 		}

@@ -81,8 +81,9 @@ func (b *builder) runView(p *pair) *runView {
 	v := &runView{Plan: &p.Record.Plan, Record: p.Record, Approval: approvalOf(p.Record), Began: began(p.Record), Hosts: len(p.Record.Plan.Hosts)}
 	v.Stages = stages(p.Record.Journal)
 	touched := map[string]bool{}
-	for _, e := range p.Record.Journal {
-		if e.Event == katprep.EventFailed || e.Event == katprep.EventUnknown {
+	open := unfinished(p.Record.Journal)
+	for i, e := range p.Record.Journal {
+		if e.Event == katprep.EventFailed || e.Event == katprep.EventUnknown || open[i] {
 			f := failure{Entry: e}
 			if e.HostID != (katprep.HostID{}) {
 				f.Href = b.hostHref(katprep.Host{HostID: e.HostID, Name: e.Host})
@@ -97,6 +98,45 @@ func (b *builder) runView(p *pair) *runView {
 	v.checks = b.checklist(p)
 	v.Deviations = deviations(p, v)
 	return v
+}
+
+// unfinished finds the entries of steps that were begun, and of which nothing
+// is known since.
+func unfinished(journal []katprep.Entry) map[int]bool {
+	last := map[string]int{}
+	for i, e := range journal {
+		if e.Step != "" && e.Event != katprep.EventNote {
+			last[e.HostID.String()+"\x00"+e.Step] = i
+		}
+	}
+	open := map[int]bool{}
+	for _, i := range last {
+		if ev := journal[i].Event; ev == katprep.EventIntent || ev == katprep.EventSent {
+			open[i] = true
+		}
+	}
+	return open
+}
+
+// A hostFailure is a failed or unconfirmed step of a host, on its page.
+type hostFailure struct {
+	failure
+	Pair *pair
+}
+
+// failuresOf lists the failed and unconfirmed steps of all runs by host, the
+// newest run first.
+func (b *builder) failuresOf() map[katprep.HostID][]hostFailure {
+	out := map[katprep.HostID][]hostFailure{}
+	for _, p := range slices.Backward(b.m.pairs) {
+		if p.run == nil {
+			continue
+		}
+		for _, f := range p.run.Failures {
+			out[f.HostID] = append(out[f.HostID], hostFailure{f, p})
+		}
+	}
+	return out
 }
 
 // stages sums the journal up by stage, in the order in which they began.

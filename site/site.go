@@ -32,6 +32,14 @@ type Source interface {
 	Exceptions(ctx context.Context) ([]katprep.Exception, error)
 }
 
+// A Tagger is a Source that knows which snapshots are tagged as a run's. Where
+// several snapshots say that they are of a phase, the tag decides.
+type Tagger interface {
+	// Tagged returns the commit of a run's snapshot of a phase, and whether
+	// there is one.
+	Tagged(ctx context.Context, run katprep.RunID, ph katprep.Phase) (katprep.CommitID, bool, error)
+}
+
 // A Pair is a host before and after; nil means that it is not there.
 type Pair struct {
 	Before, After *katprep.State

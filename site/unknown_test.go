@@ -1,6 +1,8 @@
 package site_test
 
 import (
+	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -79,5 +81,67 @@ func TestSelections(t *testing.T) {
 	one.Add(commit(1), s, state("1", "a", "b"))
 	if text := read(t, build(t, one, site.Options{}), "index.html"); strings.Contains(text, "that the sources know") || !strings.Contains(text, "Every selected host was read in full") {
 		t.Error("a selection is called everything")
+	}
+}
+
+// TestUnchangedHostsOfARun: a host that no step changed is in the figures of
+// its maintenance, and its page tells of the step that failed.
+func TestUnchangedHostsOfARun(t *testing.T) {
+	m := sample()
+	m.Records[0].Plan.Hosts = append(m.Records[0].Plan.Hosts, katprep.HostPlan{Host: katprep.Host{HostID: katprep.HostID{Source: "satellite", ID: "77"}, Name: "ghost.example.com"}})
+	for i := 1; i <= 2; i++ { // the same before and after
+		for j, s := range m.Hosts[m.Refs[i].Commit] {
+			if s.Name == "idle.example.com" {
+				m.Hosts[m.Refs[i].Commit][j].Errata = []katprep.HostErratum{{ID: "RHSA-2026:0002", Installable: true}}
+			}
+		}
+	}
+	m.Records[0].Journal = append(m.Records[0].Journal, katprep.Entry{Seq: 9, At: at(11, 23), Host: "idle.example.com", HostID: katprep.HostID{Source: "satellite", ID: "4"}, Step: "patch", Stage: katprep.StageExecute, Event: katprep.EventIntent, Message: "no outcome"})
+	out := build(t, m, site.Options{})
+	check(t, out)
+	dir := "maintenances/2026-11-prod-a/"
+	found, err := filepath.Glob(filepath.Join(out, "hosts", "idle.example.com*.html"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("pages of idle: %v, %v", found, err)
+	}
+	idle := "hosts/" + filepath.Base(found[0])
+	for page, wants := range map[string][]string{
+		dir + "hosts.csv":         {"idle.example.com,satellite,4,unchanged,collected,collected,0,0,0,1,0,0,", "ghost.example.com,satellite,77,unknown,"},
+		dir + "errata.csv":        {"RHSA-2026:0002,security,important,2026-11-05,kernel security update,CVE-2026-2001,0,0,0,1,1,0"},
+		dir + "index.html":        {"idle.example.com", "in neither snapshot", "3 steps failed or not confirmed"},
+		"cves/CVE-2026-2001.html": {"Unknown</th>"},
+		idle:                      {"Failed and unconfirmed steps", "November patch day", "no outcome"},
+	} {
+		text := read(t, out, page)
+		for _, w := range wants {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s lacks %q:\n%s", page, w, text[:min(len(text), 1500)])
+			}
+		}
+	}
+}
+
+// tagging is an archive that knows tags.
+type tagging struct {
+	*sitetest.Memory
+	tags map[string]katprep.CommitID
+}
+
+func (s tagging) Tagged(_ context.Context, run katprep.RunID, ph katprep.Phase) (katprep.CommitID, bool, error) {
+	c, ok := s.tags[string(run)+"/"+string(ph)]
+	return c, ok, nil
+}
+
+// TestTagDecides: of several after-snapshots the tagged one is the run's.
+func TestTagDecides(t *testing.T) {
+	m := sample()
+	m.Add(commit(5), snapshot(14, 6, "2026-11-prod-a", katprep.After), state("17", "web01.example.com", "z"))
+	src := tagging{m, map[string]katprep.CommitID{"2026-11-prod-a/after": commit(3)}}
+	page := read(t, build(t, src, site.Options{}), "maintenances/2026-11-prod-a/index.html")
+	if !strings.Contains(page, "git show "+string(commit(3))+":snapshot.json") || strings.Contains(page, string(commit(5))) {
+		t.Error("the tag does not decide which snapshot is the run's")
+	}
+	if page := read(t, build(t, src, site.Options{}), "evidence.html"); strings.Count(page, "run/2026-11-prod-a/after<") != 1 {
+		t.Error("more than one snapshot bears the tag")
 	}
 }
