@@ -25,6 +25,7 @@ type runView struct {
 	Hosts      int
 	Touched    int
 	checks     []checkRow
+	untouched  []string // hosts that had something to do
 }
 
 // A failure is a step that failed, or of which nobody knows how it ended.
@@ -39,6 +40,7 @@ type stageRow struct {
 	Steps        int
 	Done         int
 	Failed       int
+	Skipped      int
 	Unknown      int
 	Interrupted  int // intents of which no outcome is known
 	Participants string
@@ -80,7 +82,7 @@ func (b *builder) runView(p *pair) *runView {
 	}
 	v := &runView{Plan: &p.Record.Plan, Record: p.Record, Approval: approvalOf(p.Record), Began: began(p.Record), Hosts: len(p.Record.Plan.Hosts)}
 	v.Stages = stages(p.Record.Journal)
-	touched := map[string]bool{}
+	touched := map[katprep.HostID]bool{}
 	open := unfinished(p.Record.Journal)
 	for i, e := range p.Record.Journal {
 		if e.Event == katprep.EventFailed || e.Event == katprep.EventUnknown || open[i] {
@@ -91,10 +93,11 @@ func (b *builder) runView(p *pair) *runView {
 			v.Failures = append(v.Failures, f)
 		}
 		if e.Host != "" && e.Event != katprep.EventSkipped && e.Event != katprep.EventNote {
-			touched[e.Host] = true
+			touched[e.HostID] = true
 		}
 	}
 	v.Touched = len(touched)
+	v.untouched = untouched(v.Plan, p.Record.Journal, touched)
 	v.checks = b.checklist(p)
 	v.Deviations = deviations(p, v)
 	return v
@@ -169,6 +172,8 @@ func stages(journal []katprep.Entry) []stageRow {
 			switch ev {
 			case katprep.EventDone:
 				r.Done++
+			case katprep.EventSkipped:
+				r.Skipped++
 			case katprep.EventFailed:
 				r.Failed++
 			case katprep.EventUnknown:
@@ -178,7 +183,7 @@ func stages(journal []katprep.Entry) []stageRow {
 			}
 		}
 	}
-	return out
+	return slices.DeleteFunc(out, func(r stageRow) bool { return r.Steps == 0 })
 }
 
 // checklist says of each host of the plan how its steps ended, failures
@@ -269,8 +274,11 @@ func deviations(p *pair, v *runView) []string {
 			out = append(out, "The stage “"+string(s.Stage)+"” ended on "+render.Time(s.To)+", after the window closed on "+render.Time(w.End)+".")
 		}
 	}
-	if !v.Began.IsZero() && v.Touched < v.Hosts {
-		out = append(out, itoa(v.Hosts-v.Touched)+" of the "+itoa(v.Hosts)+" hosts of the plan were not touched.")
+	if n := len(v.untouched); !v.Began.IsZero() && n > 0 {
+		out = append(out, itoa(n)+" of the "+itoa(v.Hosts)+" hosts of the plan were not touched: "+list(v.untouched)+".")
+	}
+	if failed := failedHosts(v.Failures); len(failed) > 0 {
+		out = append(out, "Steps failed or are not confirmed on "+plural(len(failed), "host", "hosts")+": "+list(failed)+".")
 	}
 	if p.totals.Unplanned > 0 {
 		out = append(out, itoa(p.totals.Unplanned)+" package changes on hosts of the plan were not asked for by it.")
@@ -286,6 +294,54 @@ func deviations(p *pair, v *runView) []string {
 		}
 	}
 	return out
+}
+
+// untouched names the hosts of the plan on which nothing was begun. A host
+// without steps, or whose steps were all skipped, had nothing to do.
+func untouched(plan *katprep.Plan, journal []katprep.Entry, touched map[katprep.HostID]bool) []string {
+	skipped := map[katprep.HostID]map[string]bool{}
+	for _, e := range journal {
+		if e.Event == katprep.EventSkipped && e.Step != "" {
+			if skipped[e.HostID] == nil {
+				skipped[e.HostID] = map[string]bool{}
+			}
+			skipped[e.HostID][e.Step] = true
+		}
+	}
+	var out []string
+	for i := range plan.Hosts {
+		h := &plan.Hosts[i]
+		left := slices.ContainsFunc(h.Steps, func(s katprep.PlannedStep) bool { return !skipped[h.HostID][s.ID] })
+		if left && !touched[h.HostID] {
+			out = append(out, h.Name)
+		}
+	}
+	return out
+}
+
+// failedHosts names the hosts of failures, each once.
+func failedHosts(fs []failure) []string {
+	var out []string
+	for _, f := range fs {
+		if f.Host != "" && !slices.Contains(out, f.Host) {
+			out = append(out, f.Host)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// list writes names, the first twenty of them.
+func list(names []string) string {
+	const most = 20
+	var out []string
+	for _, n := range names[:min(len(names), most)] {
+		out = append(out, render.Line(n))
+	}
+	if len(names) > most {
+		out = append(out, "and "+itoa(len(names)-most)+" more")
+	}
+	return strings.Join(out, ", ")
 }
 
 // missingOf lists the errata of the plan that no snapshot proves installed.

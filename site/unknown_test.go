@@ -145,3 +145,33 @@ func TestTagDecides(t *testing.T) {
 		t.Error("more than one snapshot bears the tag")
 	}
 }
+
+// TestStagesAndDeviations: times to the second, skipped steps, no row for a
+// stage without steps, and hosts by name.
+func TestStagesAndDeviations(t *testing.T) {
+	m := sample()
+	idle, none := katprep.HostID{Source: "satellite", ID: "4"}, katprep.Host{HostID: katprep.HostID{Source: "satellite", ID: "8"}, Name: "none.example.com"}
+	r := &m.Records[0]
+	r.Plan.Hosts = append(r.Plan.Hosts, katprep.HostPlan{Host: none})
+	for i, step := range []string{"downtime", "patch", "reboot", "end"} {
+		r.Journal = append(r.Journal, katprep.Entry{Seq: 20 + i, At: at(11, 23), Host: "idle.example.com", HostID: idle, Step: step, Stage: katprep.StageExecute, Event: katprep.EventSkipped, Message: "nothing to do"})
+	}
+	r.Journal = append(r.Journal, katprep.Entry{Seq: 30, At: at(11, 23), Stage: katprep.StageCleanup, Event: katprep.EventNote, Message: "begin"})
+	m.Records[1].Plan.Hosts = []katprep.HostPlan{{Host: none}}
+	out := build(t, m, site.Options{})
+	check(t, out)
+	page := read(t, out, "maintenances/2026-11-prod-a/index.html")
+	for _, w := range []string{"2026-11-11 12:00:00 UTC", "2026-11-11 20:00:00 UTC", "Skipped</th>", "Steps failed or are not confirmed on 1 host: db01.example.com.", "Signatures, if signed"} {
+		if !strings.Contains(page, w) {
+			t.Errorf("the maintenance lacks %q", w)
+		}
+	}
+	for _, w := range []string{"not touched", "<th scope=\"row\">cleanup</th>"} {
+		if strings.Contains(page, w) {
+			t.Errorf("the maintenance has %q", w)
+		}
+	}
+	if page := read(t, out, "maintenances/2026-11-prod-b/index.html"); !strings.Contains(page, "No step is recorded in the archive yet") {
+		t.Error("an empty journal does not say so")
+	}
+}
