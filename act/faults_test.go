@@ -681,3 +681,65 @@ func TestDoubtsAreTold(t *testing.T) {
 		t.Errorf("%s, reason %q, doubts %q; want %q", st.State, st.Reason, st.Doubts, want)
 	}
 }
+
+// A haltingPatcher sends the job of one host; the user interrupts the run
+// before it has sent the other one's.
+type haltingPatcher struct {
+	acttest.Fleet
+	cancel context.CancelFunc
+}
+
+func (p haltingPatcher) Patch(ctx context.Context, ts []act.Target, _ act.PatchRequest, sent func(act.Job)) []act.Result {
+	sent(act.Job{ID: "7", Hosts: []katprep.HostID{ts[0].Host.HostID}})
+	p.cancel()
+	results := make([]act.Result, len(ts))
+	for i := range results {
+		results[i].Err = ctx.Err()
+	}
+	return results
+}
+
+// TestInterruptBetweenJobs: a job that was not sent yet did not fail.
+func TestInterruptBetweenJobs(t *testing.T) {
+	states := hosts(2)
+	states[1].Errata = states[0].Errata // one request for both
+	p := plan(t, states, settings())
+	w, j := world(p), &acttest.Journal{}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	e := engine(p, w, j)
+	e.Options.Gather = time.Second
+	systems := maps.Clone(e.Systems.(acttest.Systems))
+	systems["source"] = haltingPatcher{acttest.Fleet{World: w}, cancel}
+	e.Systems = systems
+	if _, err := e.Run(ctx, katprep.StagePrepare, katprep.StageExecute); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	intents := 0
+	for _, en := range j.All() {
+		if en.Event == katprep.EventFailed {
+			t.Errorf("%s of %s failed: %s", en.Step, en.Host, en.Message)
+		}
+		if en.Step == "patch" && en.Event == katprep.EventIntent {
+			intents++
+		}
+	}
+	if intents != 2 {
+		t.Errorf("%d hosts in the request, want 2", intents)
+	}
+}
+
+// TestEmptyWave: a wave in which nothing was to be done is not called verified.
+func TestEmptyWave(t *testing.T) {
+	set := settings()
+	set.Waves = []act.WaveRule{{Wave: katprep.Wave{Name: "canary", Gate: katprep.GateHealth}, Hosts: []string{"web0000*"}}}
+	states := hosts(2)
+	states[0].Errata = nil
+	p := plan(t, states, set)
+	w, j := world(p), &acttest.Journal{}
+	run(t, engine(p, w, j), allStages...)
+	i := slices.IndexFunc(j.All(), func(e katprep.Entry) bool { return e.Step == "gate.0" })
+	if i < 0 || j.All()[i].Message != "no host of wave canary had anything to do: it proves nothing of the next one" {
+		t.Errorf("gate %d in %v", i, j.All())
+	}
+}

@@ -237,6 +237,9 @@ func (re *reach) judge(m *member, res Result) patched {
 	j, reached := re.job(m.h.HostID)
 	out := patched{res: done(res.Ref), err: res.Err}
 	if !reached {
+		if out.err != nil && re.g.ctx.Err() != nil {
+			return out // its job was still to be sent, or nobody knows
+		}
 		if other, sent := re.any(); sent {
 			return patched{res: result{
 				event: katprep.EventFailed, ref: other.ID,
