@@ -432,12 +432,12 @@ func (a *app) sayResults(s act.Summary) error {
 		r := &s.Hosts[i]
 		states[r.State]++
 		if a.term.JSON() {
-			v := map[string]any{"host": r.Host, "stage": r.Stage, "state": r.State, "step": r.Step, "reason": r.Reason, "bad": r.Bad()}
+			v := map[string]any{"host": r.Host, "stage": r.Stage, "state": r.State, "step": r.Step, "reason": r.Reason, "doubts": r.Doubts, "bad": r.Bad()}
 			if err := a.emit("result", v); err != nil {
 				return err
 			}
-		} else if r.Bad() {
-			tb.Row(r.Name, r.State, r.Step, r.Reason)
+		} else if r.Bad() || len(r.Doubts) > 0 {
+			tb.Row(r.Name, r.State, r.Step, firstOf(r.Reason, strings.Join(r.Doubts, "; ")))
 		}
 	}
 	if a.term.JSON() {
