@@ -192,11 +192,13 @@ func snapshotLine(s katprep.Snapshot) string {
 	if c.Updates > 0 || c.ErrataUnknown >= c.Hosts-c.Failed {
 		line += fmt.Sprintf(", %s pending", plural(c.Updates, "package update", "package updates"))
 	}
-	if c.RebootNeeded > 0 || c.RebootUnknown < c.Hosts {
+	switch unknown := c.RebootUnknown - c.Failed; {
+	case unknown <= 0:
 		line += fmt.Sprintf(", %d to be rebooted", c.RebootNeeded)
-	}
-	if n := c.RebootUnknown - c.Failed; n > 0 {
-		line += fmt.Sprintf(" (not known of %d)", n)
+	case c.RebootNeeded > 0 || unknown < c.Hosts-c.Failed:
+		line += fmt.Sprintf(", %d to be rebooted (not known of %d)", c.RebootNeeded, unknown)
+	default:
+		line += ", need of a reboot not known"
 	}
 	if c.ErrataUnknown > 0 {
 		line += fmt.Sprintf(", errata unknown on %d", c.ErrataUnknown)
