@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -144,12 +145,21 @@ func (h *Host) boot(uptime time.Duration) {
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.SysProcAttr = dieWithTest()
-	fatal(h.t, cmd.Start())
-	h.holder = cmd
+	started := make(chan error)
 	go func() {
-		_ = cmd.Wait()
-		h.ended <- struct{}{}
+		// The signal that ends the host with the test comes when the thread
+		// ends that started it: keep that for as long as the host lives.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+			h.ended <- struct{}{}
+		}
 	}()
+	fatal(h.t, <-started)
+	h.holder = cmd
 	for range 1000 {
 		if _, err := os.Stat(h.path("holder")); err == nil {
 			h.ns, err = os.Readlink("/proc/" + h.pid() + "/ns/mnt")
