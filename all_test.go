@@ -49,7 +49,7 @@ var rules = []rule{
 	{name: "only the command knows kong", pkgs: []string{module + "/..."}, not: []string{module + "/cmd/katprep"},
 		deny: []string{"github.com/alecthomas/kong"}},
 	{name: "test peers are for tests", pkgs: []string{module + "/cmd/..."},
-		deny: []string{module + "/internal/peers", module + "/internal/lab", module + "/internal/monlab"}},
+		deny: []string{module + "/internal/peers", module + "/internal/lab", module + "/internal/monlab", module + "/internal/rfc3161/tsa"}},
 	{name: "nobody imports a command", pkgs: []string{module + "/..."}, deny: []string{module + "/cmd/..."}},
 }
 
