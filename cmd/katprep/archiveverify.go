@@ -16,6 +16,7 @@ import (
 type archiveVerifyCmd struct {
 	Since  string `placeholder:"REV" help:"Take this snapshot and all before it as verified: quick enough for every run of a CI job."`
 	Anchor string `placeholder:"FINGERPRINT" help:"The key that must have signed first, e.g. 'SHA256:…'."`
+	Record bool   `help:"Put what was found on record in the archive: who verified, when, up to which commit. The site shows it."`
 	State  string `placeholder:"FILE" help:"Where the last verified head and tags are kept (default: in the user's state directory)."`
 }
 
@@ -25,7 +26,8 @@ func (archiveVerifyCmd) Help() string {
 signature by the keys that were allowed at its time, that plans stay frozen and
 journals only grow, that numbers are what the hosts say, and that tags are where
 they belong. What was verified is kept outside of the archive: a history that was
-rewritten since, or a tag that was moved, is found the next time.
+rewritten since, or a tag that was moved, is found the next time. With --record
+the archive says, too, that somebody looked and what was found.
 
 Exit code 3: a link of the chain is broken; the first one is named.
 
@@ -66,6 +68,13 @@ func (c *archiveVerifyCmd) Run(a *app) error {
 	}
 	if err := c.say(a, v); err != nil {
 		return err
+	}
+	if c.Record && v.Tip != "" {
+		commit, err := arc.PutVerified(a.ctx, v, o.Since, version())
+		if err != nil {
+			return err
+		}
+		a.term.Note("recorded in commit %s", commit.Short())
 	}
 	if broken := v.Broken(); broken != nil {
 		return katprep.Errorf(katprep.Partial, "the archive does not hold: %s", broken)

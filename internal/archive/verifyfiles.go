@@ -142,6 +142,8 @@ func (v *verifier) file(d *canon.Decoder, f located) (c checked) {
 		err = runFile(file, data)
 	case f.path == exceptionsFile:
 		err = canon.DecodeStrict(data, new(exceptions))
+	case f.path == verificationFile:
+		err = canon.DecodeStrict(data, new(Verified))
 	}
 	if err != nil {
 		c.err = err.Error()
