@@ -13,6 +13,7 @@ package act
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -86,6 +87,10 @@ type BulkDowntimer interface {
 	// EndAll is EndDowntime for many hosts.
 	EndAll(ctx context.Context, ts []Target) []Result
 }
+
+// ErrNotShown is in the error of a downtime that the system accepted and then
+// did not list as it was wanted. Asking once more makes nothing of it.
+var ErrNotShown = errors.New("accepted, but not shown")
 
 // A Result is what became of one of many requests.
 type Result struct {

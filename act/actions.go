@@ -60,43 +60,69 @@ func (r *runner) downtimeAction(s *katprep.PlannedStep, t Target) (action, error
 	if err != nil {
 		return action{}, katprep.Errorf(katprep.Invalid, "the plan's downtime: %w", err)
 	}
+	return action{
+		limits: []string{s.System},
+		adopts: true,
+		intent: func(_ context.Context, last StepState) (map[string]string, error) {
+			return r.downtimeIntent(length, last), nil
+		},
+		find: func(ctx context.Context, _ StepState) (result, bool, error) {
+			ref, _, found, err := d.FindDowntime(ctx, t)
+			if err == nil && found { // of which services is not known
+				err = katprep.Errorf(katprep.Conflict, "%s has downtime %s of this run, and it is not confirmed", s.System, ref.ID)
+			}
+			return done(ref), false, err
+		},
+		do: func(ctx context.Context, intent map[string]string) (result, error) {
+			w, err := windowOf(intent)
+			if err != nil {
+				return result{}, err
+			}
+			ref, err := d.Schedule(ctx, t, w, r.downtimeComment())
+			return downtimeDone(ref, intent, err), err
+		},
+	}, nil
+}
+
+// downtimeIntent is the window of a downtime. What an earlier attempt may
+// have made is wanted again, unless too little of it is left.
+func (r *runner) downtimeIntent(length time.Duration, last StepState) map[string]string {
+	if w, err := windowOf(last.Intent); err == nil && last.open() && w.End.After(r.now().Add(length/2)) {
+		return map[string]string{DataStart: last.Intent[DataStart], DataEnd: last.Intent[DataEnd]}
+	}
+	start := r.now().UTC().Truncate(time.Second)
+	if r.Plan.Window.Start.After(start) {
+		start = r.Plan.Window.Start.UTC()
+	}
+	return map[string]string{
+		DataStart: start.Format(time.RFC3339), DataEnd: start.Add(length).Format(time.RFC3339),
+	}
+}
+
+func windowOf(intent map[string]string) (katprep.Window, error) {
+	start, serr := time.Parse(time.RFC3339, intent[DataStart])
+	end, eerr := time.Parse(time.RFC3339, intent[DataEnd])
+	if serr != nil || eerr != nil {
+		return katprep.Window{}, katprep.Errorf(katprep.Internal, "downtime from %q to %q", intent[DataStart], intent[DataEnd])
+	}
+	return katprep.Window{Start: start, End: end}, nil
+}
+
+func (r *runner) downtimeComment() string {
 	comment := "katprep run " + string(r.Plan.Run)
 	if r.Plan.Title != "" {
 		comment += ": " + r.Plan.Title
 	}
-	return action{
-		limits: []string{s.System},
-		intent: func(context.Context, StepState) (map[string]string, error) {
-			start := r.now().UTC().Truncate(time.Second)
-			if r.Plan.Window.Start.After(start) {
-				start = r.Plan.Window.Start.UTC()
-			}
-			return map[string]string{
-				DataStart: start.Format(time.RFC3339), DataEnd: start.Add(length).Format(time.RFC3339),
-			}, nil
-		},
-		find: func(ctx context.Context, last StepState) (result, bool, error) {
-			ref, inEffect, found, err := d.FindDowntime(ctx, t)
-			end, perr := time.Parse(time.RFC3339, ref.Data[DataEnd])
-			good := found && (inEffect || r.Plan.Window.Start.After(r.now())) &&
-				(perr != nil || end.After(r.now().Add(length/2))) // else it is set anew
-			return done(ref), good, err
-		},
-		do: func(ctx context.Context, intent map[string]string) (result, error) {
-			start, serr := time.Parse(time.RFC3339, intent[DataStart])
-			end, eerr := time.Parse(time.RFC3339, intent[DataEnd])
-			if serr != nil || eerr != nil {
-				return result{}, katprep.Errorf(katprep.Internal, "downtime from %q to %q", intent[DataStart], intent[DataEnd])
-			}
-			ref, err := d.Schedule(ctx, t, katprep.Window{Start: start, End: end}, comment)
-			res := done(ref)
-			if err == nil && res.data[DataEnd] == "" {
-				res.data = maps.Clone(intent)
-				maps.Copy(res.data, ref.Data)
-			}
-			return res, err
-		},
-	}, nil
+	return comment
+}
+
+func downtimeDone(ref Ref, intent map[string]string, err error) result {
+	res := done(ref)
+	if err == nil && res.data[DataEnd] == "" {
+		res.data = maps.Clone(intent)
+		maps.Copy(res.data, ref.Data)
+	}
+	return res
 }
 
 func (r *runner) snapshotAction(s *katprep.PlannedStep, t Target) (action, error) {

@@ -309,36 +309,59 @@ func (r *runner) failed(hosts []*katprep.HostPlan) int {
 }
 
 // hostsAtOnce runs hosts, as many at once as the limits say, in their order.
+// Before a step that they do together, they wait for each other.
 func (r *runner) hostsAtOnce(ctx context.Context, wave int, stage katprep.Stage, hosts []*katprep.HostPlan) {
 	n := r.Plan.Limits.Concurrency
 	if w := r.Plan.Waves[wave].Concurrency; w > 0 {
 		n = min(n, w)
 	}
 	g := newGatherer(ctx, r)
+	ws := make([]*walk, len(hosts))
+	for i, h := range hosts {
+		ws[i] = &walk{h: h, stage: stage, hooks: true, bulk: len(hosts) > 1}
+	}
+	for len(ws) > 0 {
+		r.walksAtOnce(ctx, g, n, ws)
+		ws = slices.DeleteFunc(ws, func(w *walk) bool { return !w.waits })
+		r.together(ctx, g, ws)
+	}
+	g.cancelled()
+}
+
+func (r *runner) walksAtOnce(ctx context.Context, g *gatherer, n int, ws []*walk) {
 	slots := make(chan struct{}, max(n, 1))
 	var all sync.WaitGroup
-	for _, h := range hosts {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			r.refuse(h, stage, "", "interrupted before it began")
-			continue
-		}
-		if why := r.stopped(); why != "" || r.isOut(h) {
-			r.refuse(h, stage, "", why)
+	for _, w := range ws {
+		slots <- struct{}{} // when ctx ends, those under way soon do
+		if !r.enters(ctx, w) {
 			<-slots
 			continue
 		}
-		g.expect(stage, h)
+		g.expect(w.stage, w.h)
 		all.Go(func() {
 			defer func() { <-slots }()
-			r.host(ctx, g, stage, h)
+			r.host(ctx, g, w)
 		})
 	}
 	all.Wait()
-	g.cancelled()
+}
+
+// enters reports whether the host still begins, or goes on, after what became
+// of others meanwhile. One that has begun at least undoes its hooks.
+func (r *runner) enters(ctx context.Context, w *walk) bool {
+	why := r.stopped()
+	switch {
+	case w.begun:
+		w.halt(why)
+		return true
+	case ctx.Err() != nil:
+		r.refuse(w.h, w.stage, "", "interrupted before it began")
+		return false
+	case why != "" || r.isOut(w.h):
+		r.refuse(w.h, w.stage, "", why)
+		return false
+	}
+	return true
 }
 
 // isOut reports whether the host did not get to the end of an earlier stage

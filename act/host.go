@@ -9,28 +9,58 @@ import (
 	"github.com/stdevel/katprep"
 )
 
-// host takes one host through one stage. Steps that are settled are left
-// out, so that a stage that was interrupted goes on where it was.
-func (r *runner) host(ctx context.Context, g *gatherer, stage katprep.Stage, h *katprep.HostPlan) {
+// A walk is a host on its way through a stage.
+type walk struct {
+	h     *katprep.HostPlan
+	stage katprep.Stage
+	begun bool
+	bulk  bool // it stops before a step that hosts do together
+	waits bool // it has stopped there
+	again bool // also steps that are settled
+	next  int  // the index of the step to go on with
+
+	hooks   bool   // none of them failed
+	failure string // what failed
+	stop    string // why the host does not get to the end of the stage otherwise
+	step    string // where it failed or stopped
+}
+
+// halt lets a host that has begun go no further than it must.
+func (w *walk) halt(why string) {
+	if why != "" && w.failure == "" && w.stop == "" && w.next < len(w.h.Steps) {
+		w.step, w.stop = w.h.Steps[w.next].ID, why
+	}
+}
+
+// host takes one host through one stage, or to a step that hosts do together.
+// Steps that are settled are left out, so that a stage that was interrupted
+// goes on where it was.
+func (r *runner) host(ctx context.Context, g *gatherer, w *walk) {
+	h, stage := w.h, w.stage
 	defer g.leave(h)
-	if len(h.Steps) == 0 {
-		r.result(h, stage, "", "")
+	if !w.begun {
+		if len(h.Steps) == 0 {
+			r.result(h, stage, "", "")
+			return
+		}
+		if step, why := r.admit(stage, h); why != "" {
+			r.refuse(h, stage, step, why)
+			return
+		}
+		w.begun = true
+		w.again = stage == katprep.StageVerify && r.Options.VerifyAgain && r.p.complete(h, stage) && !r.p.begun(h, katprep.StageCleanup)
+	}
+	if r.steps(ctx, g, w); w.waits {
 		return
 	}
-	if step, why := r.admit(stage, h); why != "" {
-		r.refuse(h, stage, step, why)
-		return
-	}
-	again := stage == katprep.StageVerify && r.Options.VerifyAgain && r.p.complete(h, stage) && !r.p.begun(h, katprep.StageCleanup)
-	step, failure, stop := r.steps(ctx, g, stage, h, again)
-	if failure != "" {
-		r.countFailure(h, failure)
+	if w.failure != "" {
+		r.countFailure(h, w.failure)
 		if r.reverts(stage, h) {
-			r.steps(ctx, g, katprep.StageRevert, h, false)
+			r.steps(ctx, g, &walk{h: h, stage: katprep.StageRevert, hooks: true})
 		}
 	}
-	if failure != "" || stop != "" {
-		r.refuse(h, stage, step, stop)
+	if w.failure != "" || w.stop != "" {
+		r.refuse(h, stage, w.step, w.stop)
 		return
 	}
 	r.result(h, stage, "", "")
@@ -81,41 +111,47 @@ func (r *runner) admit(stage katprep.Stage, h *katprep.HostPlan) (step, why stri
 	return "", ""
 }
 
-// steps does the steps of one stage. failure is what failed, stop why the
-// host did not get to the end of the stage otherwise, and step where.
-func (r *runner) steps(ctx context.Context, g *gatherer, stage katprep.Stage, h *katprep.HostPlan, again bool) (step, failure, stop string) {
-	hooks := true // none of them failed
-	for i := range h.Steps {
-		s := &h.Steps[i]
-		if s.Stage != stage || !again && !r.due(h, i) || again && s.Args["undo"] != "" && !r.p.undoDue(h, s) {
+// steps does the steps of the stage from the walk's next one on.
+func (r *runner) steps(ctx context.Context, g *gatherer, w *walk) {
+	for w.waits = false; w.next < len(w.h.Steps); w.next++ {
+		s := &w.h.Steps[w.next]
+		if s.Stage != w.stage || !w.again && !r.due(w.h, w.next) || w.again && s.Args["undo"] != "" && !r.p.undoDue(w.h, s) {
 			continue
 		}
 		if ctx.Err() != nil {
-			return cmp.Or(step, s.ID), failure, cmp.Or(stop, interruption)
+			w.step, w.stop = cmp.Or(w.step, s.ID), cmp.Or(w.stop, interruption)
+			return
 		}
-		if (failure != "" || stop != "") && !goesOn(stage, s, hooks) {
+		if (w.failure != "" || w.stop != "") && !goesOn(w.stage, s, w.hooks) {
 			continue
 		}
-		if why := r.closed(stage); why != "" && !goesOn(stage, s, hooks) {
-			step, stop = s.ID, why
+		if why := r.closed(w.stage); why != "" && !goesOn(w.stage, s, w.hooks) {
+			w.step, w.stop = s.ID, why
 			continue
 		}
-		out := r.step(ctx, g, h, i)
-		switch {
-		case (out.event == katprep.EventSkipped && out.deferred || out.interrupted) && stop == "":
-			step, stop = cmp.Or(step, s.ID), out.message
-		case out.interrupted:
-		case out.event == katprep.EventFailed || out.event == katprep.EventUnknown:
-			if !soft(s) && failure == "" {
-				step, failure = s.ID, s.ID+": "+out.message
-				hooks = hooks && s.Kind != katprep.StepHook
-			}
-			if s.Args["on_failure"] == "abort-run" {
-				r.halt("hook " + s.Args["name"] + " of host " + h.Name + " failed: " + out.message)
-			}
+		if w.bulk && r.shared(s) {
+			w.waits = true
+			return
+		}
+		r.took(w, s, r.step(ctx, g, w.h, w.next))
+	}
+}
+
+// took notes what a step means for those after it.
+func (r *runner) took(w *walk, s *katprep.PlannedStep, out outcome) {
+	switch {
+	case (out.event == katprep.EventSkipped && out.deferred || out.interrupted) && w.stop == "":
+		w.step, w.stop = cmp.Or(w.step, s.ID), out.message
+	case out.interrupted:
+	case out.event == katprep.EventFailed || out.event == katprep.EventUnknown:
+		if !soft(s) && w.failure == "" {
+			w.step, w.failure = s.ID, s.ID+": "+out.message
+			w.hooks = w.hooks && s.Kind != katprep.StepHook
+		}
+		if s.Args["on_failure"] == "abort-run" {
+			r.halt("hook " + s.Args["name"] + " of host " + w.h.Name + " failed: " + out.message)
 		}
 	}
-	return step, failure, stop
 }
 
 // goesOn reports whether the step is done even though one before failed.

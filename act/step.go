@@ -15,6 +15,7 @@ import (
 type action struct {
 	reads  bool // it changes nothing: no intent is written, no question asked after an error
 	shared bool // it writes its intents itself, together with other hosts
+	adopts bool // done again, it completes what an earlier attempt made: nobody is asked first
 	limits []string
 	// skip says why nothing is to be done. Nil: something is.
 	skip func(ctx context.Context) (reason string, err error)
@@ -55,7 +56,7 @@ func (r *runner) step(ctx context.Context, g *gatherer, h *katprep.HostPlan, i i
 		return r.interrupted(h, s)
 	}
 	defer release()
-	if st := r.p.step(h.HostID, s.ID); st.open() && a.find != nil && !a.reads {
+	if st := r.p.step(h.HostID, s.ID); st.open() && a.find != nil && !a.reads && !a.adopts {
 		res, found, err := r.ask(ctx, s, a, st)
 		switch {
 		case err != nil && ctx.Err() != nil:
@@ -168,11 +169,25 @@ func (r *runner) intend(ctx context.Context, h *katprep.HostPlan, s *katprep.Pla
 
 // afterError finds out what is certain after an action returned an error.
 func (r *runner) afterError(ctx context.Context, s *katprep.PlannedStep, a action, st StepState, res result, err error) result {
+	if res, certain := unasked(ctx, a, st, res, err); certain {
+		return res
+	}
+	if a.adopts && !refused(err) {
+		again, aerr := bounded(ctx, r.timeoutOf(s), r.grace(), func(ctx context.Context) (result, error) { return a.do(ctx, st.Intent) })
+		if aerr == nil {
+			return r.late(again, s, "asked again after the error: "+err.Error())
+		}
+	}
+	res, _ = r.asked(ctx, s, a, st, res, err)
+	return res
+}
+
+// unasked says what is certain after an error without asking anybody.
+func unasked(ctx context.Context, a action, st StepState, res result, err error) (result, bool) {
 	res.message = text(err)
 	switch {
-	case a.reads:
+	case a.reads, a.shared && ctx.Err() == nil && !st.open():
 		res.event = katprep.EventFailed
-		return res
 	case ctx.Err() != nil:
 		res.event, res.message = katprep.EventUnknown, interruption+": "+err.Error()
 		res.data = maps.Clone(res.data)
@@ -180,28 +195,34 @@ func (r *runner) afterError(ctx context.Context, s *katprep.PlannedStep, a actio
 			res.data = map[string]string{}
 		}
 		res.data[DataInterrupted] = "yes"
-		return res
-	case a.shared && !st.open():
-		res.event = katprep.EventFailed
-		return res
+	case errors.Is(err, ErrNotShown), a.find == nil && refused(err):
+		res.event = katprep.EventFailed // the system has answered already
 	case a.find == nil:
 		res.event = katprep.EventUnknown
-		if refused(err) {
-			res.event = katprep.EventFailed
-		}
-		return res
+	default:
+		return res, false
 	}
+	return res, true
+}
+
+// asked asks the system after an error; the second error is that it could
+// not be asked.
+func (r *runner) asked(ctx context.Context, s *katprep.PlannedStep, a action, st StepState, res result, err error) (result, error) {
+	res.message = text(err)
 	found, ok, ferr := r.ask(ctx, s, a, st)
 	switch {
+	case katprep.KindOf(ferr) == katprep.NotFound && katprep.KindOf(err) == katprep.NotFound:
+		res.event = katprep.EventFailed // the system does not know the host
 	case ferr != nil:
 		res.event = katprep.EventUnknown
 		res.message += "; asked afterwards: " + ferr.Error()
+		return res, ferr
 	case !ok:
 		res.event = katprep.EventFailed
 	default:
-		return r.late(found, s, "it was found to have succeeded after the error: "+err.Error())
+		return r.late(found, s, "it was found to have succeeded after the error: "+err.Error()), nil
 	}
-	return res
+	return res, nil
 }
 
 // text is an error with the hint that helps.

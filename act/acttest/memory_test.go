@@ -24,6 +24,12 @@ func TestMonitorKeepsTheContracts(t *testing.T) {
 		Unknown:   act.Target{Name: "nowhere.example.com"},
 		Foreign:   func(t *testing.T, target act.Target) func() bool { return m.ScheduleForeign(target) },
 	})
+	acttest.Downtimer(t, acttest.DowntimerFixture{
+		Downtimer: acttest.BulkMonitor{Monitor: m},
+		Targets:   targets("a.example.com", "b.example.com"),
+		Unknown:   act.Target{Name: "nowhere.example.com"},
+		Foreign:   func(t *testing.T, target act.Target) func() bool { return m.ScheduleForeign(target) },
+	})
 	world.SetHealth("a.example.com", act.CheckOK, act.CheckState{Name: "load", Status: act.CheckWarning, Output: "load 9"})
 	acttest.HealthReader(t, acttest.HealthFixture{
 		Reader:  m,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -80,6 +81,33 @@ func (m Monitor) EndDowntime(ctx context.Context, t act.Target) error {
 		delete(host.downtimes, t.Marker)
 		return there, nil
 	})
+}
+
+// A BulkMonitor is a Monitor that takes many hosts at once.
+type BulkMonitor struct {
+	Monitor
+	Requests *atomic.Int64 // how many came for many hosts; nil: not counted
+}
+
+// ScheduleAll keeps the contract of [act.BulkDowntimer].
+func (m BulkMonitor) ScheduleAll(ctx context.Context, ts []act.Target, w katprep.Window, comment string) []act.Result {
+	return m.all(ts, func(t act.Target) (act.Ref, error) { return m.Schedule(ctx, t, w, comment) })
+}
+
+// EndAll keeps the contract of [act.BulkDowntimer].
+func (m BulkMonitor) EndAll(ctx context.Context, ts []act.Target) []act.Result {
+	return m.all(ts, func(t act.Target) (act.Ref, error) { return act.Ref{}, m.EndDowntime(ctx, t) })
+}
+
+func (m BulkMonitor) all(ts []act.Target, do func(act.Target) (act.Ref, error)) []act.Result {
+	if m.Requests != nil {
+		m.Requests.Add(1)
+	}
+	rs := make([]act.Result, len(ts))
+	for i, t := range ts {
+		rs[i].Ref, rs[i].Err = do(t)
+	}
+	return rs
 }
 
 // ScheduleForeign puts a host into somebody else's downtime and returns a

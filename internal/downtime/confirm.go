@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/act"
 )
 
 // confirm looks until each open job is shown as wanted.
@@ -40,7 +41,7 @@ func (s *Scheduler) unconfirmed(j *job, why string, err error) error {
 	if err != nil {
 		return j.wrap("confirm the downtime of", err)
 	}
-	e := katprep.Errorf(katprep.Unreachable, "confirm the downtime of %s: accepted, but after %v %s does not show it: %s", j.name(), s.r.Patience, s.r.System, why)
+	e := katprep.Errorf(katprep.Unreachable, "confirm the downtime of %s: %w by %s after %v: %s", j.name(), act.ErrNotShown, s.r.System, s.r.Patience, why)
 	if s.r.Skew != nil {
 		if skew, ok := s.r.Skew(); ok && skew.Abs() > 2*time.Second {
 			return e.WithHint("the clock of %s differs from ours by %v: correct it", s.r.System, skew.Round(time.Second))
