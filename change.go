@@ -189,6 +189,10 @@ type Report struct {
 	Hosts   []HostChange      `json:"hosts"`            // sorted by name, source, ID
 	Errata  []Erratum         `json:"errata,omitempty"` // those that Hosts mention, sorted by ID
 	Version string            `json:"katprep"`
+
+	// VMSnapshots are those of all runs in the archive that were there when
+	// the after-snapshot was finished and are not known to be removed since.
+	VMSnapshots []VMSnapshot `json:"vm_snapshots,omitempty"`
 }
 
 // Totals sums a landscape up. Hosts counts every host of either snapshot once:

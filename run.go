@@ -50,6 +50,8 @@ type Limits struct {
 	MaxFailures int            `json:"max_failures,omitempty"` // failed hosts that stop the run; 0: no limit
 	OnFailure   OnFailure      `json:"on_failure"`             // what a failed host means
 	PerSystem   map[string]int `json:"per_system,omitempty"`   // actions at once on one hypervisor, datastore or monitor
+
+	VMSnapshotAge string `json:"vm_snapshot_max_age,omitempty"` // a VM snapshot older than this, as "72h0m0s", is forgotten; empty: VMSnapshotMaxAge
 }
 
 // OnFailure says what follows when a step of a host fails.

@@ -50,6 +50,7 @@ func NewPlan(r PlanRequest) (katprep.Plan, error) {
 		Limits: katprep.Limits{
 			Concurrency: r.Settings.Concurrency, MaxFailures: r.Settings.MaxFailures,
 			OnFailure: r.Settings.OnFailure, PerSystem: r.Settings.PerSystem,
+			VMSnapshotAge: cmp.Or(r.Settings.SnapshotAge, katprep.VMSnapshotMaxAge).String(),
 		},
 	}
 	var waveOf []int

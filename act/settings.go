@@ -31,6 +31,7 @@ type Settings struct {
 	VMSnapshot  VMSnapshotUse // which hosts get one
 	Quiesce     Quiesce
 	Memory      bool
+	SnapshotAge time.Duration // older VM snapshots are forgotten ones; 0: katprep.VMSnapshotMaxAge
 	Settle      time.Duration // how long services may take to come back; 0: 5 minutes
 
 	Monitors    []PlanSystem

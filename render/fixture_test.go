@@ -76,6 +76,11 @@ func sample() *katprep.Report {
 		Run:    record(web.Host, db.Host),
 		Hosts:  []katprep.HostChange{bare("5", "app01.example.com", katprep.OnlyAfter), db, bare("4", "idle.example.com", katprep.InBoth), bare("6", "old.example.com", katprep.OnlyBefore), web},
 		Errata: errata,
+		VMSnapshots: []katprep.VMSnapshot{
+			{Host: db.Host, Run: "2026-10-prod-a", System: "vcenter", Created: day(1, 20, 0), Age: 264, Limit: 72, Old: true},
+			{Host: web.Host, Run: "2026-10-prod-a", System: "vcenter", Ref: "snapshot-17", Created: day(1, 20, 0), Certain: true, Age: 264, Limit: 72, Old: true},
+			{Host: web.Host, Run: "2026-11-prod-a", System: "vcenter", Ref: "snapshot-21", Created: day(11, 21, 0), Certain: true, Age: 23, Limit: 72},
+		},
 	}
 }
 

@@ -44,6 +44,8 @@ func writeMetrics(w io.Writer, d *Data) error {
 	if d.Host == nil {
 		m.landscape(d)
 	}
+	m.family("katprep_vm_snapshots_old", "VM snapshots of katprep that are older than allowed and not known to be removed.")
+	m.put("katprep_vm_snapshots_old", int64(len(d.OldVMSnapshots())))
 	m.hosts(d.all())
 	m.WriteString("# EOF\n")
 	_, err := w.Write(m.Bytes())

@@ -36,6 +36,7 @@ func (d *Data) Verdict() []string {
 		out = append(out, fmt.Sprintf("%s in the before-snapshot only: what became of %s patches is unknown.", isAre(t.Removed), its(t.Removed)))
 	}
 	out = append(out, d.failures()...)
+	out = append(out, d.forgotten()...)
 	out = append(out, d.sums())
 	unknown := d.ErrataUnknown()
 	if unknown > 0 {
@@ -110,6 +111,7 @@ func (d *Data) hostVerdict(h *katprep.HostChange) []string {
 		out = append(out, "This host is not in the after-snapshot: what became of its patches is unknown.")
 	}
 	out = append(out, d.failures()...)
+	out = append(out, d.forgotten()...)
 	known := h.Knows(katprep.AspectErrata)
 	if !known && h.After != "" && h.After != katprep.Failed {
 		out = append(out, "Errata are not known for this host.")

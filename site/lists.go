@@ -39,6 +39,7 @@ type indexPage struct {
 	Unknown      unknowns
 	Failures     int // of steps in the last maintenance that has a journal
 	FailuresIn   *pair
+	Forgotten    []string // VM snapshots that are too old
 }
 
 // unknowns counts the hosts of the newest snapshot, failed ones left out, of
@@ -108,7 +109,7 @@ func (b *builder) listPages(ctx context.Context) error {
 }
 
 func (b *builder) firstPage() error {
-	d := indexPage{base: b.base("index.html", "", "Overview", true), Policy: b.hasPolicy(), All: newCell(&b.gov.all), Matrix: b.gov.matrix(), Again: len(b.gov.again), Governed: b.governed(), Unknown: b.unknowns()}
+	d := indexPage{base: b.base("index.html", "", "Overview", true), Policy: b.hasPolicy(), All: newCell(&b.gov.all), Matrix: b.gov.matrix(), Again: len(b.gov.again), Governed: b.governed(), Unknown: b.unknowns(), Forgotten: b.allForgotten()}
 	if len(b.m.snapshots) > 0 {
 		d.Snapshot = &b.m.head().Snapshot
 		d.Gaps = d.Snapshot.Gaps[:min(len(d.Snapshot.Gaps), b.o.Rows)]

@@ -99,7 +99,7 @@ func (b *builder) runView(p *pair) *runView {
 	v.Touched = len(touched)
 	v.untouched = untouched(v.Plan, p.Record.Journal, touched)
 	v.checks = b.checklist(p)
-	v.Deviations = deviations(p, v)
+	v.Deviations = append(deviations(p, v), b.forgotten(p.Record)...)
 	return v
 }
 

@@ -10,9 +10,6 @@ import (
 	"github.com/stdevel/katprep/internal/term"
 )
 
-// snapshotAge is how old a VM snapshot may get if nothing else is configured.
-const snapshotAge = 72 * time.Hour
-
 type leftoversCmd struct {
 	OlderThan  string   `placeholder:"DURATION" help:"Only VM snapshots at least this old, such as 72h or 3d (default: all)."`
 	Hypervisor []string `placeholder:"NAME" help:"Only on these hypervisors."`
@@ -85,7 +82,7 @@ func (c *leftoversCmd) age() (time.Duration, error) {
 // others.
 func (c *leftoversCmd) find(a *app, cfg *config.Config, now time.Time, age time.Duration) (found []*leftover, failed int) {
 	systems := a.systems(cfg)
-	limit := cfg.Maintenance.SnapshotAge.Or(snapshotAge)
+	limit := cfg.Maintenance.SnapshotAge.Or(katprep.VMSnapshotMaxAge)
 	for _, h := range systems.Hypervisors() {
 		if len(c.Hypervisor) > 0 && !slices.Contains(c.Hypervisor, h.Name) {
 			continue

@@ -177,7 +177,8 @@ func (c *maintPlanCmd) settings(a *app, cfg *config.Config) (act.Settings, error
 		Exclude:    append(append([]string(nil), m.Exclude...), c.ExcludePackage...),
 		VMSnapshot: act.VMSnapshotUse(firstOf(c.VMSnapshot, m.VMSnapshot, "by-parameter")),
 		Quiesce:    act.Quiesce(m.Quiesce), Memory: m.Memory, PerSystem: perSystem(cfg),
-		Monitors: systems.Monitors(), Hypervisors: systems.Hypervisors(), Patchers: systems.Patchers(),
+		SnapshotAge: m.SnapshotAge.Or(katprep.VMSnapshotMaxAge),
+		Monitors:    systems.Monitors(), Hypervisors: systems.Hypervisors(), Patchers: systems.Patchers(),
 	}
 	if c.Downtime > 0 {
 		set.Downtime = c.Downtime

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/act"
@@ -26,8 +27,12 @@ func (c *maintStatusCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	snaps, err := a.openVMSnapshots(&rec)
+	if err != nil {
+		return err
+	}
 	tb := a.term.NewTable("HOST", "WAVE", "STATE", "STEP", "REASON", "LEFT")
-	bad := 0
+	bad, old := 0, 0
 	for i := range status {
 		s := &status[i]
 		if !keep(&rec.Plan.Hosts[i]) {
@@ -36,18 +41,55 @@ func (c *maintStatusCmd) Run(a *app) error {
 		if s.State == act.HostFailed || s.State == act.HostUnknown {
 			bad++
 		}
+		snap := snaps[s.HostID]
+		if snap != nil && snap.Old {
+			old++
+		}
 		if a.term.JSON() {
-			if err := a.emit("host", s); err != nil {
+			if err := a.emit("host", hostStatus{s, snap}); err != nil {
 				return err
 			}
 			continue
 		}
-		tb.Row(s.Name, s.Wave, term.Cell{Text: string(s.State), Style: stateStyle(s.State)}, s.Step, s.Reason, strings.Join(s.Left, ", "))
+		tb.Row(s.Name, s.Wave, term.Cell{Text: string(s.State), Style: stateStyle(s.State)}, s.Step, s.Reason, leftCell(s, snap))
+	}
+	if old > 0 {
+		a.term.Warn("%s older than allowed and not known to be removed: katprep maintenance cleanup %s", plural(old, "VM snapshot is", "VM snapshots are"), c.RunID)
 	}
 	if err := tb.Write(a.term.Out()); err != nil || bad == 0 {
 		return err
 	}
 	return katprep.Errorf(katprep.Partial, "%s failed or unknown", plural(bad, "host is", "hosts are"))
+}
+
+// A hostStatus is a host's state with its VM snapshot, if one is left.
+type hostStatus struct {
+	*act.HostStatus
+	VMSnapshot *katprep.VMSnapshot `json:"vm_snapshot,omitempty"`
+}
+
+// openVMSnapshots returns the VM snapshots that the run has left so far, by
+// host.
+func (a *app) openVMSnapshots(rec *katprep.RunRecord) (map[katprep.HostID]*katprep.VMSnapshot, error) {
+	cfg, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	byHost := map[katprep.HostID]*katprep.VMSnapshot{}
+	for _, s := range rec.VMSnapshots(time.Now(), cfg.Maintenance.SnapshotAge.Or(0)) {
+		byHost[s.HostID] = &s
+	}
+	return byHost, nil
+}
+
+// leftCell names what is left on a host, and warns of a VM snapshot that is
+// too old.
+func leftCell(s *act.HostStatus, snap *katprep.VMSnapshot) term.Cell {
+	text := strings.Join(s.Left, ", ")
+	if snap == nil || !snap.Old {
+		return term.Cell{Text: text}
+	}
+	return term.Cell{Text: text + fmt.Sprintf(" (! the VM snapshot is %d h old, limit %d h)", snap.Age, snap.Limit), Style: term.Yellow}
 }
 
 func stateStyle(s act.HostState) term.Style {

@@ -203,7 +203,15 @@ func (c *reportCmd) describe(a *app, r *katprep.Report, meta map[string]string) 
 	if r.Meta == nil {
 		r.Meta = cfg.Report.Meta
 	}
-	return attachRun(a, r)
+	if err := attachRun(a, r); err != nil {
+		return err
+	}
+	arc, err := a.archive()
+	if err != nil {
+		return err
+	}
+	r.VMSnapshots, err = arc.VMSnapshots(a.ctx, r.After.Snapshot.Finished)
+	return err
 }
 
 // attachRun adds the run's plan and journal if the archive has them.
