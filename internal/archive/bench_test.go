@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,12 +62,22 @@ func job(b *testing.B, path, what string) (took, cpu time.Duration, peak float64
 
 // benchChild does one job: "write HOSTS DAY", "compare", "all", "verify", "history NAME".
 func benchChild(path, what string) error {
+	f := strings.Fields(what)
+	if dir := os.Getenv("KATPREP_BENCH_PROFILE"); dir != "" { // a folder for processor profiles
+		out, err := os.CreateTemp(dir, f[0]+"-*.prof")
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(out); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	begin := time.Now()
 	a, err := Open(path, Options{})
 	if err != nil {
 		return err
 	}
-	f := strings.Fields(what)
 	ctx := context.Background()
 	switch f[0] {
 	case "write":

@@ -126,8 +126,7 @@ func (w *Writer) Put(ctx context.Context, s katprep.State) error {
 	name := s.Name // s belongs to the encoder from here on
 	encode := func(b []byte) []byte {
 		w.a.opts.Mask.State(&s)
-		canon.Normalize(&s)
-		return canon.AppendState(b, &s)
+		return canon.Append(b, &s)
 	}
 	err = w.pack.AddFunc(ctx, object.BlobKind, encode, w.known[path], func(h object.Hash) {
 		w.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stdevel/katprep"
 )
@@ -16,6 +15,10 @@ type writer struct {
 	b     []byte
 	first bool // nothing is in the present container yet
 	depth int  // of broken containers
+
+	strange bool          // a package is not as Normalize leaves it, or may not be
+	last    int64         // seconds
+	stamp   [timeLen]byte // the text of last, once there was one
 }
 
 // EncodeState returns a normalized state in canonical form.
@@ -23,9 +26,32 @@ func EncodeState(s *katprep.State) []byte { return AppendState(nil, s) }
 
 // AppendState appends a normalized state in canonical form.
 func AppendState(b []byte, s *katprep.State) []byte {
-	w := writer{b: slices.Grow(b, 1024+len(s.Packages)*240+len(s.Errata)*64+len(s.Updates)*200)}
+	w := newWriter(b, s)
 	w.state(s)
 	return append(w.b, '\n')
+}
+
+// Append appends the canonical form of any state: it is Normalize and
+// AppendState, but looks at the packages, which are most of a state, only
+// once if they are in order already.
+func Append(b []byte, s *katprep.State) []byte {
+	normalizeRest(s)
+	delivered := s.Packages
+	if !packagesSorted(s.Packages) {
+		s.Packages = sorted(s.Packages, katprep.ComparePackages)
+	}
+	w := newWriter(b, s)
+	w.state(s)
+	if !w.strange {
+		return append(w.b, '\n')
+	}
+	s.Packages = delivered
+	normalizePackages(s)
+	return AppendState(w.b[:len(b)], s)
+}
+
+func newWriter(b []byte, s *katprep.State) *writer {
+	return &writer{b: slices.Grow(b, 1024+len(s.Packages)*280+len(s.Errata)*64+len(s.Updates)*200)}
 }
 
 func (w *writer) open(c byte) {
@@ -272,15 +298,16 @@ func (w *writer) process(p *katprep.Process) {
 	w.b = append(w.b, '}')
 }
 
-// pkg is written most of all, so it is spelled out.
+// pkg is written most of all, so it is spelled out. It notes what would have
+// to be normalized first.
 func (w *writer) pkg(p *katprep.Package) {
 	b := append(w.b, `{"name":`...)
-	b = appendString(b, p.Name)
+	b = w.sortKey(b, p.Name)
 	b = append(b, `,"evr":`...)
-	b = appendString(b, string(p.EVR))
+	b = w.sortKey(b, string(p.EVR))
 	if p.Arch != "" {
 		b = append(b, `,"arch":`...)
-		b = appendString(b, p.Arch)
+		b = w.sortKey(b, p.Arch)
 	}
 	if p.Source != "" {
 		b = append(b, `,"source":`...)
@@ -292,7 +319,7 @@ func (w *writer) pkg(p *katprep.Package) {
 	}
 	if !p.Installed.IsZero() {
 		b = append(b, `,"installed":`...)
-		b = appendTime(b, p.Installed)
+		b = w.second(b, p.Installed)
 	}
 	if p.Held {
 		b = append(b, `,"held":true`...)
@@ -300,94 +327,14 @@ func (w *writer) pkg(p *katprep.Package) {
 	w.b = append(b, '}')
 }
 
-func appendTime(b []byte, t time.Time) []byte {
-	t = t.UTC()
-	year, month, day := t.Date()
-	if t.Nanosecond() != 0 || year < 1000 || year > 9999 {
+// sortKey appends a text that must be valid UTF-8 before packages are sorted
+// by it. A mere quote in it counts as strange too: it is as rare.
+func (w *writer) sortKey(b []byte, s string) []byte {
+	if plainText(s) {
 		b = append(b, '"')
-		b = t.AppendFormat(b, time.RFC3339Nano)
+		b = append(b, s...)
 		return append(b, '"')
 	}
-	hour, minute, second := t.Clock()
-	const form = `"2006-01-02T15:04:05Z"`
-	n := len(b)
-	b = append(b, form...)
-	twoDigits(b[n+1:], year/100)
-	twoDigits(b[n+3:], year%100)
-	twoDigits(b[n+6:], int(month))
-	twoDigits(b[n+9:], day)
-	twoDigits(b[n+12:], hour)
-	twoDigits(b[n+15:], minute)
-	twoDigits(b[n+18:], second)
-	return b
+	w.strange = true
+	return appendString(b, s)
 }
-
-func twoDigits(b []byte, n int) {
-	b[0], b[1] = '0'+byte(n/10), '0'+byte(n%10)
-}
-
-// appendString writes a JSON string as Encode does.
-func appendString(b []byte, s string) []byte {
-	b = append(b, '"')
-	for {
-		n := plainPrefix(s)
-		b = append(b, s[:n]...)
-		if s = s[n:]; s == "" {
-			return append(b, '"')
-		}
-		r, n := utf8.DecodeRuneInString(s)
-		b = appendOdd(b, s[:n], r)
-		s = s[n:]
-	}
-}
-
-// plainPrefix returns how many bytes of s, from the first on, stand for
-// themselves in a JSON string. It looks at eight at a time.
-func plainPrefix(s string) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		v := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		quote, slash := v^ones*'"', v^ones*'\\'
-		// The top bit of a byte becomes set if it is below ' ', '"', '\\',
-		// or above '~'; others may be set too, which the loop below sorts out.
-		if (v|(v-ones*' ')|(v+ones)|(quote-ones)|(slash-ones))&tops != 0 {
-			break
-		}
-	}
-	for ; i < len(s); i++ {
-		if c := s[i]; c >= utf8.RuneSelf || !plain[c] {
-			break
-		}
-	}
-	return i
-}
-
-func appendOdd(b []byte, s string, r rune) []byte {
-	switch {
-	case r == '"' || r == '\\':
-		return append(b, '\\', byte(r))
-	case r == '\b':
-		return append(b, `\b`...)
-	case r == '\f':
-		return append(b, `\f`...)
-	case r == '\n':
-		return append(b, `\n`...)
-	case r == '\r':
-		return append(b, `\r`...)
-	case r == '\t':
-		return append(b, `\t`...)
-	case r < ' ' || r == 0x2028 || r == 0x2029 || obeyed(r):
-		return appendEscape(b, r)
-	}
-	return append(b, s...)
-}
-
-// plain are the characters that stand for themselves in a JSON string.
-var plain = func() (p [utf8.RuneSelf]bool) {
-	for c := ' '; c < 0x7f; c++ {
-		p[c] = c != '"' && c != '\\'
-	}
-	return p
-}()

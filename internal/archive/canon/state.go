@@ -15,6 +15,20 @@ import (
 // identifies and sorts its items into valid UTF-8: what the canonical form
 // promises, whatever a collector delivers. The caller's lists are not changed.
 func Normalize(s *katprep.State) {
+	normalizeRest(s)
+	normalizePackages(s)
+}
+
+func normalizePackages(s *katprep.State) {
+	s.Packages = repaired(s.Packages, goodPackage,
+		func(p *katprep.Package) { text(&p.Name); text(&p.Arch); text(&p.EVR); clock(&p.Installed) })
+	if !packagesSorted(s.Packages) {
+		s.Packages = sorted(s.Packages, katprep.ComparePackages)
+	}
+}
+
+// normalizeRest is Normalize for all but the packages.
+func normalizeRest(s *katprep.State) {
 	Identify(&s.Host)
 	repair(s)
 	s.Aspects = sorted(s.Aspects, cmp.Compare[katprep.Aspect])
@@ -27,9 +41,6 @@ func Normalize(s *katprep.State) {
 	s.Processes = sorted(s.Processes, func(a, b katprep.Process) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Unit, b.Unit))
 	})
-	if !packagesSorted(s.Packages) {
-		s.Packages = sorted(s.Packages, katprep.ComparePackages)
-	}
 	s.Reboot.Reasons = sorted(s.Reboot.Reasons, cmp.Compare[string])
 	s.Facts.Collections = sorted(s.Facts.Collections, cmp.Compare[string])
 }
@@ -52,7 +63,7 @@ func packagesSorted(list []katprep.Package) bool {
 	return true
 }
 
-// repair puts the items of lists in order; of what is in order already it
+// repair puts the items of lists in order, but not the packages; of what is in order already it
 // copies nothing.
 func repair(s *katprep.State) {
 	s.Aspects = repaired(s.Aspects, func(a *katprep.Aspect) bool { return utf8.ValidString(string(*a)) }, text[katprep.Aspect])
@@ -70,8 +81,6 @@ func repair(s *katprep.State) {
 		func(u *katprep.Update) { text(&u.Name); text(&u.Arch); text(&u.To) })
 	s.Processes = repaired(s.Processes, func(p *katprep.Process) bool { return valid(&p.Name) && valid(&p.Unit) },
 		func(p *katprep.Process) { text(&p.Name); text(&p.Unit) })
-	s.Packages = repaired(s.Packages, goodPackage,
-		func(p *katprep.Package) { text(&p.Name); text(&p.Arch); text(&p.EVR); clock(&p.Installed) })
 	clock(&s.Boot.Time)
 	for k := range s.Facts.Extra {
 		if !utf8.ValidString(k) {

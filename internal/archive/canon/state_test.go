@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -152,12 +154,64 @@ func benchState() katprep.State {
 	return s
 }
 
+// TestAppend holds that Append makes of whatever is delivered what Normalize
+// and Encode make of it, and that it leaves the caller's packages alone.
+func TestAppend(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	odd := []time.Time{time.Date(30000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(900, 1, 1, 0, 0, 0, 5, time.UTC),
+		time.Date(2026, 1, 1, 0, 30, 0, 0, time.FixedZone("", 3600)), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), time.Unix(0, 0), time.Unix(-1, 0),
+		time.Unix(-86400, 0), time.Unix(-86401, 0), time.Unix(1e9, 0), time.Unix(1e9+3661, 0), time.Unix(1e9+86400, 0), time.Unix(1e9, 1)}
+	for n := range 5000 {
+		var s katprep.State
+		if n%2 == 0 {
+			random(r, reflect.ValueOf(&s).Elem())
+		}
+		for range r.IntN(9) {
+			name := []string{"a", "bash-completion", "b\xff", "b\xfe", "b\ufffd", "q\"uote", "exactly8"}[r.IntN(7)]
+			s.Packages = append(s.Packages, katprep.Package{Name: name, EVR: katprep.EVR(fmt.Sprint(r.IntN(3))), Vendor: randomText(r), Installed: odd[r.IntN(len(odd))]})
+		}
+		delivered := slices.Clone(s.Packages)
+		normal := s
+		Normalize(&normal)
+		want, err := Encode(normal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := s
+		if text := Append([]byte("kept"), &got); !bytes.Equal(text[4:], want) || string(text[:4]) != "kept" {
+			t.Fatalf("got\n%s\nwant\n%s", text, want)
+		}
+		if !reflect.DeepEqual(s.Packages, delivered) {
+			t.Fatal("the caller's packages were changed")
+		}
+	}
+}
+
+// TestPlainText tries every byte at every place of texts of every length up
+// to three words.
+func TestPlainText(t *testing.T) {
+	for n := range 25 {
+		text := []byte(strings.Repeat("x", n))
+		if !plainText(string(text)) {
+			t.Errorf("%d letters are not plain", n)
+		}
+		for i := range n {
+			for c := range 256 {
+				text[i] = byte(c)
+				if got, want := plainText(string(text)), c >= ' ' && c < 0x7f && c != '"' && c != '\\'; got != want {
+					t.Errorf("byte %#x at %d of %d: plain %t", c, i, n, got)
+				}
+			}
+			text[i] = 'x'
+		}
+	}
+}
+
 func BenchmarkEncodeState(b *testing.B) {
 	s := benchState()
 	var out []byte
 	for b.Loop() {
-		Normalize(&s)
-		out = AppendState(out[:0], &s)
+		out = Append(out[:0], &s)
 	}
 	b.SetBytes(int64(len(out)))
 	b.ReportAllocs()

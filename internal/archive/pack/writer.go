@@ -53,8 +53,8 @@ type Writer struct {
 	quit  chan struct{}
 	wg    sync.WaitGroup
 	pool  *basePool
-	free  sync.Pool // of *job
-	spare sync.Pool // of *[]byte: texts that are in the file
+	free  sync.Pool   // of *job
+	spare chan []byte // buffers of texts that are in the file; a sync.Pool would lose them at every garbage collection
 	seq   int
 
 	mu     sync.Mutex
@@ -114,7 +114,7 @@ func newWriter(dir string, forJob Job, workers int) (*Writer, error) {
 	w := &Writer{
 		repo: dir, job: forJob, file: f, sum: sha1.New(), index: map[object.Hash]int{},
 		jobs: make(chan *job, workers), order: make(chan *job, 4*workers),
-		quit: make(chan struct{}), pool: newBasePool(),
+		quit: make(chan struct{}), pool: newBasePool(), spare: make(chan []byte, 5*workers),
 	}
 	w.buf = bufio.NewWriterSize(f, 1<<16)
 	// The count of objects is not known yet; Finish puts it right and sums
@@ -227,11 +227,12 @@ func (w *Writer) compress() {
 // again.
 func (w *Writer) prepare(j *job, z *zlib.Writer, d []byte) []byte {
 	if j.fill != nil {
-		b, _ := w.spare.Get().(*[]byte)
-		if b == nil {
-			b = new([]byte)
+		var b []byte
+		select {
+		case b = <-w.spare:
+		default:
 		}
-		j.data = j.fill((*b)[:0])
+		j.data = j.fill(b[:0])
 	}
 	j.delta = j.kind == object.BlobKind && len(j.data) >= 512 && len(j.data) < maxBase
 	j.hash = object.Sum(j.kind, j.data)
@@ -274,7 +275,10 @@ func (w *Writer) drain() {
 		}
 		if j.seq >= 0 {
 			if j.fill != nil && !j.kept {
-				w.spare.Put(&j.data)
+				select {
+				case w.spare <- j.data:
+				default:
+				}
 			}
 			w.free.Put(&job{packed: j.packed})
 		}
