@@ -105,12 +105,14 @@ func (a *Archive) Push(ctx context.Context, r Remote) (Transferred, error) {
 	if c.there != tip {
 		specs = append(specs, config.RefSpec(branch+":refs/heads/"+r.branch()))
 	}
+	stamps, stampsErr := c.stampSpecs() // must not keep the history back
+	specs = append(specs, stamps...)
 	if len(specs) > 0 {
 		if err := c.push(specs); err != nil {
 			return out, fail(op, err)
 		}
 	}
-	return out, fail(op, a.remember(ctx, r, tip))
+	return out, fail(op, errors.Join(a.remember(ctx, r, tip), stampsErr))
 }
 
 func idOf(h object.Hash) katprep.CommitID {
@@ -194,6 +196,9 @@ func (a *Archive) Pull(ctx context.Context, r Remote) (Transferred, error) {
 		out.To = idOf(c.there)
 	}
 	if out.Tags, err = c.takeTags(ctx); err != nil {
+		return out, fail(op, err)
+	}
+	if err := c.takeStamps(); err != nil {
 		return out, fail(op, err)
 	}
 	return out, fail(op, a.remember(ctx, r, c.there))
@@ -387,12 +392,15 @@ func (c *connection) fetch() error {
 	if err != nil {
 		return err
 	}
+	specs := []config.RefSpec{
+		config.RefSpec("+refs/heads/" + c.r.branch() + ":refs/katprep/fetched"),
+		"+refs/tags/run/*:refs/katprep/tags/run/*",
+	}
+	if !c.stampsThere().IsZero() {
+		specs = append(specs, config.RefSpec("+"+c.r.stamps()+":refs/katprep/stamps"))
+	}
 	err = c.remote.FetchContext(c.ctx, &gogit.FetchOptions{
-		RemoteName: c.r.Name, Auth: c.auth, CABundle: c.ca, Tags: gogit.NoTags,
-		RefSpecs: []config.RefSpec{
-			config.RefSpec("+refs/heads/" + c.r.branch() + ":refs/katprep/fetched"),
-			"+refs/tags/run/*:refs/katprep/tags/run/*",
-		},
+		RemoteName: c.r.Name, Auth: c.auth, CABundle: c.ca, Tags: gogit.NoTags, RefSpecs: specs,
 	})
 	if err != nil && !errors.Is(err, gogit.NoErrAlreadyUpToDate) {
 		return remoteError(err)

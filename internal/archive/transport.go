@@ -31,7 +31,7 @@ type guarded struct {
 func newStorer(a *Archive) (*guarded, error) {
 	s := filesystem.NewStorage(osfs.New(a.dir), cache.NewObjectLRU(16*cache.MiByte))
 	g := &guarded{Storage: s, mem: memory.ReferenceStorage{}}
-	for _, prefix := range []string{branch, "refs/tags/"} {
+	for _, prefix := range []string{branch, "refs/tags/", stampsPrefix} {
 		list, err := a.refs.List(prefix)
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package archive
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -23,6 +24,9 @@ type VerifyOptions struct {
 	Head   katprep.CommitID  // a commit that was verified earlier: it must be in the history still
 	Tags   map[string]string // tags as they were then: name → tag object
 	Anchor string            // fingerprint of the key that must have signed first
+
+	Stamps     katprep.CommitID // as Verification.Stamps.Head was then
+	StampRoots *x509.CertPool   // who must have issued the certificates of time stamps; nil: not known
 }
 
 // A Finding is one thing that verification found.
@@ -56,6 +60,7 @@ type Verification struct {
 	Unsigned  int               `json:"unsigned"`
 	Anchor    string            `json:"anchor,omitempty"` // fingerprint of the first key
 	Tags      map[string]string `json:"tags"`             // name → tag object
+	Stamps    *StampSummary     `json:"stamps,omitempty"` // nil: there are none
 	Findings  []Finding         `json:"findings"`
 }
 
@@ -93,6 +98,9 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Verification, e
 		return nil, fail(op, err)
 	}
 	if err := v.tags(); err != nil {
+		return nil, fail(op, err)
+	}
+	if err := v.stamps(); err != nil {
 		return nil, fail(op, err)
 	}
 	damaged, err := a.store.Check(ctx)
