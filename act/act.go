@@ -164,9 +164,11 @@ type Snapshotter interface {
 	// returns when it is gone. None there is no error.
 	RemoveSnapshot(ctx context.Context, t Target) error
 
-	// RevertSnapshot takes the VM back to the marker's snapshot and powers
-	// it on again if it ran before. None there is an error of kind
-	// katprep.NotFound.
+	// RevertSnapshot takes the VM back to the marker's snapshot, at any depth
+	// of the tree, and powers it on again if it ran before. None there is an
+	// error of kind katprep.NotFound. No hypervisor tells of reverts that are
+	// over, so one whose outcome was lost is unknown until it is asked for
+	// again, and then done again.
 	RevertSnapshot(ctx context.Context, t Target) (Ref, error)
 }
 
@@ -342,12 +344,4 @@ type PatchCanceler interface {
 	// CancelPatch returns when the job has ended. Hosts may be patched
 	// already: AwaitPatch says so.
 	CancelPatch(ctx context.Context, t Target, job Job) error
-}
-
-// A RevertFinder says whether a VM was taken back to the marker's snapshot
-// already. A Snapshotter may be one; without it, a revert whose outcome was
-// lost is done again.
-type RevertFinder interface {
-	// FindRevert looks for a completed revert not before since.
-	FindRevert(ctx context.Context, t Target, since time.Time) (ref Ref, found bool, err error)
 }

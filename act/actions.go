@@ -156,20 +156,13 @@ func (r *runner) revertAction(s *katprep.PlannedStep, t Target) (action, error) 
 	if err != nil {
 		return action{}, err
 	}
-	a := action{
+	return action{
 		limits: []string{s.System},
 		do: func(ctx context.Context, _ map[string]string) (result, error) {
 			ref, err := v.RevertSnapshot(ctx, t)
 			return done(ref), err
 		},
-	}
-	if f, ok := v.(RevertFinder); ok {
-		a.find = func(ctx context.Context, last StepState) (result, bool, error) {
-			ref, found, err := f.FindRevert(ctx, t, last.Began)
-			return done(ref), found, err
-		}
-	}
-	return a, nil
+	}, nil
 }
 
 func (r *runner) endDowntimeAction(h *katprep.HostPlan, s *katprep.PlannedStep, t Target) (action, error) {

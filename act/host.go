@@ -79,12 +79,16 @@ func (r *runner) admit(stage katprep.Stage, h *katprep.HostPlan) (step, why stri
 	if r.p.complete(h, stage) {
 		return "", "" // nothing of it is left to be done
 	}
-	reverted := r.p.step(h.HostID, "revert").Event == katprep.EventDone
+	revert := r.p.step(h.HostID, "revert")
+	reverted := revert.Event == katprep.EventDone
 	patched := r.p.step(h.HostID, "patch").Attempts > 0 || r.p.step(h.HostID, "reboot").Attempts > 0
 	switch stage {
 	case katprep.StagePrepare, katprep.StageExecute, katprep.StageVerify:
 		if reverted {
 			return "revert", "the host was taken back to its VM snapshot"
+		}
+		if revert.open() {
+			return "revert", "nobody knows whether the host was taken back to its VM snapshot: the stage revert does it again"
 		}
 	}
 	switch stage {

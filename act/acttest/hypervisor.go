@@ -144,28 +144,13 @@ func (h Hypervisor) RevertSnapshot(ctx context.Context, t act.Target) (ref act.R
 			return false, katprep.Errorf(katprep.NotFound, "no snapshot %q", t.Marker)
 		}
 		s := m.snapshots[i]
-		m.pending, m.power, m.reverted = maps.Clone(s.pending), s.power, time.Now()
+		m.pending, m.power = maps.Clone(s.pending), s.power
 		m.boot++
 		m.bootTime = time.Now().UTC().Truncate(time.Second)
 		ref = s.ref()
 		return true, nil
 	})
 	return ref, err
-}
-
-// FindRevert keeps the contract of [act.RevertFinder].
-func (h Hypervisor) FindRevert(ctx context.Context, t act.Target, since time.Time) (ref act.Ref, found bool, err error) {
-	err = h.call(ctx, Call{"find", hostName(t), string(t.Marker)}, func() (bool, error) {
-		m, err := h.machine(t)
-		if err != nil {
-			return false, err
-		}
-		if i := m.find(t.Marker); i >= 0 && !m.reverted.IsZero() && !m.reverted.Before(since) {
-			ref, found = m.snapshots[i].ref(), true
-		}
-		return false, nil
-	})
-	return ref, found, err
 }
 
 // Places keeps the contract of [act.Placer]: all VMs share one datastore.

@@ -53,7 +53,6 @@ type machine struct {
 	bootTime  time.Time
 	health    act.Health
 	pending   map[string]bool // errata to be installed
-	reverted  time.Time
 }
 
 type downtime struct {

@@ -255,7 +255,7 @@ func (d *driver) Revert(ctx context.Context, v vm.VM, s vm.Snapshot) error {
 	}
 	m, err := d.read(ctx, v, "snapshot")
 	if err != nil {
-		return err
+		return katprep.Errorf(katprep.Unreachable, "the task ended well, but the VM cannot be looked at: %w", err)
 	}
 	if m.Snapshot == nil || m.Snapshot.CurrentSnapshot == nil || m.Snapshot.CurrentSnapshot.Value != s.ID {
 		return katprep.Errorf(katprep.Conflict, "the task ended, but the VM's current snapshot is another one")

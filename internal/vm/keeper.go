@@ -337,7 +337,8 @@ func (k *Keeper) RevertSnapshot(ctx context.Context, t act.Target) (act.Ref, err
 	}
 	if ours[0].Mark.Running || was == act.PoweredOn {
 		if err := k.on(ctx, v); err != nil {
-			return act.Ref{}, fmt.Errorf("VM %q is reverted, but does not run: %w", v.Name, err)
+			// Whatever kind err has, it must not read as if nothing was done.
+			return act.Ref{}, katprep.Errorf(katprep.Unreachable, "VM %q is reverted, but does not run: %w", v.Name, err)
 		}
 	}
 	return ref(v, ours[0]), nil
