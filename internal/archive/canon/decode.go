@@ -153,20 +153,16 @@ func (d *Decoder) string() string {
 		return ""
 	}
 	start := d.at
-	for d.at < len(d.in) {
-		c := d.in[d.at]
-		if c == '"' {
-			s := d.in[start:d.at]
-			d.at++
-			return d.keep(s)
-		}
-		if c < ' ' || c >= 0x7f || c == '\\' {
-			return d.odd(start)
-		}
-		d.at++
+	d.at = plainEnd(d.in, start)
+	if d.at >= len(d.in) {
+		d.ok = false
+		return ""
 	}
-	d.ok = false
-	return ""
+	if d.in[d.at] != '"' {
+		return d.odd(start)
+	}
+	d.at++
+	return d.keep(d.in[start : d.at-1])
 }
 
 // odd reads a string with escapes or other than ASCII.
@@ -223,13 +219,17 @@ func (d *Decoder) bool() bool {
 
 // time reads a time in UTC.
 func (d *Decoder) time() time.Time {
+	d.space()
+	if n := d.at + timeLen; n <= len(d.in) && d.in[d.at] == '"' && d.in[n-1] == '"' {
+		if t, ok := seconds(d.in[d.at+1 : n-1]); ok {
+			d.at = n
+			return t
+		}
+	}
 	deep := d.deep
 	d.deep = false // the text is needed
 	s := d.string()
 	d.deep = deep
-	if t, ok := seconds(s); ok {
-		return t
-	}
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil || len(s) == 0 || s[len(s)-1] != 'Z' {
 		d.ok = false
@@ -238,23 +238,31 @@ func (d *Decoder) time() time.Time {
 }
 
 // seconds reads 2026-11-24T10:00:00Z, the form that nearly all have.
-func seconds(s string) (t time.Time, ok bool) {
-	if len(s) != 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' || s[19] != 'Z' {
+func seconds(s []byte) (t time.Time, ok bool) {
+	n, ok := clockFields(s)
+	if !ok {
 		return t, false
 	}
-	var n [6]int
-	for i, at := range [...]struct{ from, to int }{{0, 4}, {5, 7}, {8, 10}, {11, 13}, {14, 16}, {17, 19}} {
-		for _, c := range []byte(s[at.from:at.to]) {
-			if c < '0' || c > '9' {
-				return t, false
-			}
-			n[i] = n[i]*10 + int(c-'0')
-		}
-	}
-	if n[1] < 1 || n[1] > 12 || n[2] < 1 || n[2] > 28 || n[3] > 23 || n[4] > 59 || n[5] > 59 {
-		return t, false // days that not every month has are left to package time
-	}
 	return time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], 0, time.UTC), true
+}
+
+func clockFields(s []byte) (n [6]int, ok bool) {
+	if len(s) != 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' || s[19] != 'Z' {
+		return n, false
+	}
+	bad := byte(0)
+	two := func(at int) int {
+		a, b := s[at]-'0', s[at+1]-'0'
+		if a > 9 || b > 9 {
+			bad = 1
+		}
+		return 10*int(a) + int(b)
+	}
+	n = [6]int{100*two(0) + two(2), two(5), two(8), two(11), two(14), two(17)}
+	if bad != 0 || n[1] < 1 || n[1] > 12 || n[2] < 1 || n[2] > 28 || n[3] > 23 || n[4] > 59 || n[5] > 59 {
+		return n, false // days that not every month has are left to package time
+	}
+	return n, true
 }
 
 func (d *Decoder) strings() []string {
@@ -299,7 +307,11 @@ func (d *Decoder) state(s *katprep.State) {
 		case "processes":
 			s.Processes = list(d, 8, d.process)
 		case "packages":
-			s.Packages = list(d, 512, d.pkg)
+			if d.skim {
+				d.skimPackages()
+			} else {
+				s.Packages = list(d, 512, d.pkg)
+			}
 		}
 	})
 }

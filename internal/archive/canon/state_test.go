@@ -112,7 +112,9 @@ func FuzzDecodeState(f *testing.F) {
 		Packages: []katprep.Package{{Name: "bash", EVR: "1", Installed: time.Unix(1e9, 0).UTC()}}, Updates: []katprep.Update{{CVEs: []string{"c"}}}}
 	f.Add(EncodeState(&s))
 	for _, s := range []string{`{}`, `null`, `{"name":null}`, `{"Name":"x"}`, `{"name":"a","name":"b"}`, `{"aspects":[]}`, `{"boot":{"time":"2026-02-30T00:00:00Z"}}`,
-		`{"boot":{"time":"2026-01-01T00:00:00+01:00"}}`, `{"facts":{"extra":{"a":"1","a":"2"}}}`, `{"name":"a"} x`, `{"name":"\ud800"}`, `{"kernel":{}}`} {
+		`{"boot":{"time":"2026-01-01T00:00:00+01:00"}}`, `{"facts":{"extra":{"a":"1","a":"2"}}}`, `{"name":"a"} x`, `{"name":"\ud800"}`, `{"kernel":{}}`,
+		`{"packages":[{"name":"a","evr":"1","held":true},{"name":"\"","evr":"2"},{"name":"c" ,"evr":"3","installed":"2026-02-29T00:00:00Z"}]}`,
+		`{"packages":[{"name":"a","evr":"1","installed":"2026-02-19T00:0x:00Z"}]}`, `{"packages":[{"name":"a","evr":"1"]}`, `{"packages":[]}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -124,6 +126,11 @@ func FuzzDecodeState(f *testing.F) {
 		}
 		if wantErr == nil && !reflect.DeepEqual(got, want) {
 			t.Fatalf("got %+v, want %+v", got, want)
+		}
+		d := &Decoder{}
+		h, status, ok := d.Check(in)
+		if whole := d.Canonical(in, &got); whole != ok || ok && (h != got.Host || status != got.Status) {
+			t.Fatalf("checked as %v, %v, %v: read as %v, %+v", h, status, ok, whole, got)
 		}
 	})
 }
@@ -200,6 +207,8 @@ func TestPlainText(t *testing.T) {
 				text[i] = byte(c)
 				if got, want := plainText(string(text)), c >= ' ' && c < 0x7f && c != '"' && c != '\\'; got != want {
 					t.Errorf("byte %#x at %d of %d: plain %t", c, i, n, got)
+				} else if end := plainEnd(text, 0); end != i && !want || end != n && want {
+					t.Errorf("byte %#x at %d of %d: plain until %d", c, i, n, end)
 				}
 			}
 			text[i] = 'x'
@@ -215,6 +224,19 @@ func BenchmarkEncodeState(b *testing.B) {
 	}
 	b.SetBytes(int64(len(out)))
 	b.ReportAllocs()
+}
+
+func BenchmarkCheckState(b *testing.B) {
+	s := benchState()
+	text := EncodeState(&s)
+	d := &Decoder{}
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, ok := d.Check(text); !ok {
+			b.Fatal("not canonical")
+		}
+	}
 }
 
 func BenchmarkDecodeState(b *testing.B) {
