@@ -25,7 +25,7 @@ func funcs(f Format) map[string]any {
 		"need":     NeedWord,
 		"gap":      Gap,
 		"notKnown": NotKnown,
-		"seconds":  func(t time.Time) string { return formatTime(t, "2006-01-02 15:04:05 UTC") },
+		"seconds":  Seconds,
 		"time":     Time,
 		"date":     func(t time.Time) string { return formatTime(t, time.DateOnly) },
 		"line":     func(v any) string { return Line(show(v)) },
@@ -72,6 +72,9 @@ func funcs(f Format) map[string]any {
 
 // Time writes a time as reports show it: UTC, to the minute.
 func Time(t time.Time) string { return formatTime(t, "2006-01-02 15:04 UTC") }
+
+// Seconds is Time with its seconds.
+func Seconds(t time.Time) string { return formatTime(t, "2006-01-02 15:04:05 UTC") }
 
 func formatTime(t time.Time, layout string) string {
 	if t.IsZero() {

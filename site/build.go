@@ -25,6 +25,7 @@ type builder struct {
 	gov   *governance
 	// exceptions are those of the newest snapshot's archive.
 	exceptions []katprep.Exception
+	chain      *chain
 	failures   map[katprep.HostID][]hostFailure // of all runs
 	bufs       sync.Pool
 	work       *errgroup.Group // pages that are being written
@@ -66,6 +67,9 @@ func (b *builder) build(ctx context.Context) error {
 		return err
 	}
 	if b.exceptions, err = b.src.Exceptions(ctx); err != nil {
+		return err
+	}
+	if err := b.loadChain(ctx); err != nil {
 		return err
 	}
 	for i, p := range b.m.pairs {

@@ -35,11 +35,15 @@ func deviations(p *pair, v *runView) []string {
 	if p.totals.Unplanned > 0 {
 		out = append(out, itoa(p.totals.Unplanned)+" package changes on hosts of the plan were not asked for by it.")
 	}
-	switch v.Approval {
+	switch v.Approval.State {
 	case approvalLate:
-		out = append(out, "The approval is of "+render.Time(v.Record.Approval.At)+", after the work had begun on "+render.Time(v.Began)+".")
+		if v.Began.IsZero() {
+			out = append(out, "No approval was in force before the first stage.")
+		} else {
+			out = append(out, "No approval was in force when the work began on "+render.Time(v.Began)+".")
+		}
 	case approvalRejected:
-		out = append(out, "The run was not approved: "+render.Line(v.Record.Approval.Verdict)+".")
+		out = append(out, "The run was not approved: "+render.Line(v.Approval.Verdict)+".")
 	case approvalNone:
 		if !v.Began.IsZero() {
 			out = append(out, "The run began without a recorded approval.")

@@ -259,37 +259,3 @@ func (b *builder) exceptionPage() error {
 	})
 	return b.page("exceptions.html", "exceptions", d)
 }
-
-// approval says whether a run was allowed before it began.
-type approval int
-
-const (
-	approvalNone approval = iota
-	approvalLate
-	approvalRejected
-	approvalInTime
-)
-
-// began is when the first step that touches hosts was sent; zero if none was.
-func began(r *katprep.RunRecord) time.Time {
-	for i := range r.Journal {
-		e := &r.Journal[i]
-		if (e.Stage == katprep.StagePrepare || e.Stage == katprep.StageExecute) && e.Event != katprep.EventNote && e.Event != katprep.EventSkipped {
-			return e.At
-		}
-	}
-	return time.Time{}
-}
-
-func approvalOf(r *katprep.RunRecord) approval {
-	switch {
-	case r == nil || r.Approval == nil:
-		return approvalNone
-	case r.Approval.Verdict != "approved" && r.Approval.Verdict != "accepted":
-		return approvalRejected
-	}
-	if start := began(r); !start.IsZero() && r.Approval.At.After(start) {
-		return approvalLate
-	}
-	return approvalInTime
-}

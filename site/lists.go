@@ -139,7 +139,7 @@ func (b *builder) governed() (g governed) {
 			continue
 		}
 		g.Runs++
-		switch approvalOf(p.Record) {
+		switch b.approvalOf(p.Record).State {
 		case approvalInTime:
 			g.Approved++
 		case approvalLate:
@@ -147,7 +147,7 @@ func (b *builder) governed() (g governed) {
 		default:
 			g.Unapproved++
 		}
-		if p.Record != nil && p.Record.SignOff != nil && p.Record.SignOff.Verdict != "rejected" {
+		if b.signOffOf(p).Good {
 			g.SignedOff++
 		}
 	}

@@ -35,6 +35,8 @@ type pair struct {
 	Before *katprep.SnapshotRef // nil: a run without
 	After  *katprep.SnapshotRef // nil: a run that is under way
 	dir    string
+	from   provenance
+	to     provenance
 	totals totals
 	run    *runView
 }

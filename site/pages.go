@@ -54,6 +54,7 @@ type hostPage struct {
 	Events []eventRow
 	// Failures are the steps of runs that failed or are not confirmed.
 	Failures []hostFailure
+	Signed   string // who signed the newest snapshot
 }
 
 type openErratum struct {
@@ -144,7 +145,7 @@ func (b *builder) hostPages(ctx context.Context) error {
 
 func (b *builder) hostPage(h *host, hi int32, s *katprep.State) error {
 	path := h.path()
-	d := hostPage{base: b.base(path, "hosts", h.Name, true), Host: h, State: s, Failures: b.failures[h.HostID]}
+	d := hostPage{base: b.base(path, "hosts", h.Name, true), Host: h, State: s, Failures: b.failures[h.HostID], Signed: b.chain.signature(b.m.head().Commit).Text()}
 	if s != nil {
 		d.Open = b.openErrata(h, s)
 		for _, o := range d.Open {

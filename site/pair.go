@@ -165,6 +165,11 @@ func (b *builder) pageKey(p *pair, rows []row, errata map[string]*advisory) stri
 			k.add("none")
 		}
 	}
+	for _, v := range []any{p.from, p.to, p.run.judged()} {
+		if raw, err := json.Marshal(v); err == nil {
+			k.add(string(raw))
+		}
+	}
 	for i := range rows { // a host may have got its name from a snapshot that was imported later
 		k.add(rows[i].href)
 	}

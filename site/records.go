@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -72,19 +71,6 @@ type aboutPage struct {
 	Controls []controlRow
 }
 
-type evidenceRow struct {
-	*katprep.SnapshotRef
-	Tag  string
-	Href string // page of the comparison; "" for the first snapshot
-	URL  string // at a forge
-}
-
-type evidencePage struct {
-	base
-	Rows  []evidenceRow
-	Pager pager
-}
-
 // recordPages writes evidence and about.
 func (b *builder) recordPages(context.Context) error {
 	if err := b.evidence(); err != nil {
@@ -111,38 +97,6 @@ func (b *builder) recordPages(context.Context) error {
 		d.Controls = append(d.Controls, r)
 	}
 	return b.page("about.html", "about", d)
-}
-
-func (b *builder) evidence() error {
-	pages := map[katprep.CommitID]string{}
-	for _, p := range b.m.pairs {
-		if p.complete() && (pages[p.After.Commit] == "" || p.Run != "") {
-			pages[p.After.Commit] = p.dir + "/index.html"
-		}
-	}
-	tags := map[katprep.CommitID]string{} // of the snapshots that stand for a run
-	for _, p := range b.m.pairs {
-		if !p.Run.Valid() {
-			continue
-		}
-		for ph, s := range map[katprep.Phase]*katprep.SnapshotRef{katprep.Before: p.Before, katprep.After: p.After} {
-			if s != nil && s.Snapshot.Run == p.Run && s.Snapshot.Phase == ph {
-				tags[s.Commit] = p.Tag(string(ph))
-			}
-		}
-	}
-	var rows []evidenceRow
-	for i := range slices.Backward(b.m.snapshots) {
-		s := &b.m.snapshots[i]
-		r := evidenceRow{SnapshotRef: s, Href: pages[s.Commit], Tag: tags[s.Commit]}
-		if b.o.CommitURL != "" {
-			r.URL = b.o.CommitURL + string(s.Commit)
-		}
-		rows = append(rows, r)
-	}
-	return b.paged("evidence.html", len(rows), func(name string, from, to int, p pager) error {
-		return b.page(name, "evidence", evidencePage{b.base(name, "about", "Evidence", true), rows[from:to], p})
-	})
 }
 
 func expired(x *katprep.Exception, now time.Time) bool { return policy.Expired(x, now) }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stdevel/katprep"
-	"github.com/stdevel/katprep/policy"
 	"github.com/stdevel/katprep/render"
 )
 
@@ -16,7 +15,8 @@ import (
 type runView struct {
 	Plan       *katprep.Plan
 	Record     *katprep.RunRecord
-	Approval   approval
+	Approval   decided
+	SignOff    decided
 	Began      time.Time
 	Stages     []stageRow
 	Failures   []failure
@@ -52,6 +52,7 @@ type missing struct {
 	Erratum   string
 	Word      render.Word
 	Exception string
+	Why       string // the exception excuses nothing
 }
 
 // A checkRow is the checklist of one host, a cell for each kind of step.
@@ -80,7 +81,7 @@ func (b *builder) runView(p *pair) *runView {
 	if p.Record == nil {
 		return nil
 	}
-	v := &runView{Plan: &p.Record.Plan, Record: p.Record, Approval: approvalOf(p.Record), Began: began(p.Record), Hosts: len(p.Record.Plan.Hosts)}
+	v := &runView{Plan: &p.Record.Plan, Record: p.Record, Approval: b.approvalOf(p.Record), SignOff: b.signOffOf(p), Began: began(p.Record), Hosts: len(p.Record.Plan.Hosts)}
 	v.Stages = stages(p.Record.Journal)
 	touched := map[katprep.HostID]bool{}
 	open := unfinished(p.Record.Journal)
@@ -101,6 +102,15 @@ func (b *builder) runView(p *pair) *runView {
 	v.checks = b.checklist(p)
 	v.Deviations = append(deviations(p, v), b.forgotten(p.Record)...)
 	return v
+}
+
+// judged is what pages say that neither snapshots nor the record tell: it
+// comes from the order of commits.
+func (v *runView) judged() any {
+	if v == nil {
+		return nil
+	}
+	return []any{v.Approval, v.SignOff, v.Missing, v.Deviations}
 }
 
 // unfinished finds the entries of steps that were begun, and of which nothing
@@ -274,9 +284,7 @@ func (b *builder) missingOf(p *pair, list []summary) []missing {
 				continue
 			}
 			m := missing{Host: hp.Name, Href: b.hostHref(hp.Host), Erratum: id, Word: render.EndingWord(e)}
-			if x := policy.Find(b.exceptions, hp.Name, b.m.erratum(id)); x != nil {
-				m.Exception = x.ID
-			}
+			m.Exception, m.Why = b.excuses(p, hp.Name, b.m.erratum(id))
 			out = append(out, m)
 		}
 	}

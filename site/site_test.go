@@ -378,7 +378,7 @@ func TestGovernance(t *testing.T) {
 		"exceptions.html": {"expired", "holds", "vendor supports this kernel only", "nobody"},
 		"evidence.html":   {"run/2026-11-prod-a/after", string(commit(3)), "https://git.example.com/-/commit/" + string(commit(3))},
 		"about.html":      {"A.8.8", "6.3.3", "OPS.1.1.3"},
-		"maintenances/2026-11-prod-a/index.html": {"approved</span> by carol", "after the window closed", "connection refused", "not confirmed", "Planned, but not proven to be installed",
+		"maintenances/2026-11-prod-a/index.html": {"approved before the start</span> by carol", "after the window closed", "connection refused", "not confirmed", "Planned, but not proven to be installed",
 			"1 of the 3 hosts of the plan were not touched", "CHG-4711", "wave", "1 planned erratum is not proven to be installed", "2 steps failed or not confirmed"},
 		"maintenances/2026-11-prod-a/checklist.html": {"failed", "not begun", "not confirmed", "done", "task 4711"},
 		"maintenances/2026-11-prod-a/journal.html":   {"result: success", "nobody answers"},

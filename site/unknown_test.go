@@ -161,7 +161,7 @@ func TestStagesAndDeviations(t *testing.T) {
 	out := build(t, m, site.Options{})
 	check(t, out)
 	page := read(t, out, "maintenances/2026-11-prod-a/index.html")
-	for _, w := range []string{"2026-11-11 12:00:00 UTC", "2026-11-11 20:00:00 UTC", "Skipped</th>", "Steps failed or are not confirmed on 1 host: db01.example.com.", "Signatures, if signed"} {
+	for _, w := range []string{"2026-11-11 12:00:00 UTC", "2026-11-11 20:00:00 UTC", "Skipped</th>", "Steps failed or are not confirmed on 1 host: db01.example.com.", "signature not checked"} {
 		if !strings.Contains(page, w) {
 			t.Errorf("the maintenance lacks %q", w)
 		}

@@ -194,9 +194,5 @@ func (h *host) UpdatesText() string {
 // Criticality is how important the host is.
 func (h *host) Criticality() string { return h.crit }
 
-// Recorded reports whether an approval is there, InTime whether it is of
-// before the work began.
-func (a approval) Recorded() bool { return a != approvalNone }
-
-// InTime reports whether the run was approved before it began.
-func (a approval) InTime() bool { return a == approvalInTime }
+// Rejected reports whether the decision says no.
+func (d decided) Rejected() bool { return d.Decision != nil && !allows(d.Decision) }

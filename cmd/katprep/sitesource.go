@@ -12,7 +12,10 @@ import (
 // siteSource lets the site read the archive.
 type siteSource struct{ arc *archive.Archive }
 
-var _ site.Source = siteSource{}
+var (
+	_ site.Source = siteSource{}
+	_ site.Chain  = siteSource{}
+)
 
 func newSiteSource(arc *archive.Archive) siteSource { return siteSource{arc} }
 
@@ -101,4 +104,47 @@ func (s siteSource) Tagged(ctx context.Context, run katprep.RunID, ph katprep.Ph
 		return "", false, err
 	}
 	return id, true, nil
+}
+
+// Links implements site.Chain.
+func (s siteSource) Links(ctx context.Context) iter.Seq2[site.Link, error] {
+	return func(yield func(site.Link, error) bool) {
+		for l, err := range s.arc.Chain(ctx) {
+			out := site.Link{
+				Commit: l.ID, At: l.Written, By: l.Author.Name, Kind: string(l.Kind), Run: l.Run(), Stage: l.Stage(), Subject: l.Subject,
+				Signature: siteSignature(l.Signature), Approval: l.Approval, SignOff: l.SignOff, Exceptions: l.Exceptions, HasPolicy: l.HasPolicy,
+			}
+			if !yield(out, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// siteSignature is a signature in the words of package site.
+func siteSignature(s archive.Signature) site.Signature {
+	return site.Signature{State: site.SignatureState(s.State), By: s.By, Key: s.Key, Problem: s.Problem}
+}
+
+// TagSignature implements site.Chain.
+func (s siteSource) TagSignature(ctx context.Context, run katprep.RunID, ph katprep.Phase) (site.Signature, bool, error) {
+	sig, ok, err := s.arc.TagSignature(ctx, run, ph)
+	return siteSignature(sig), ok, err
+}
+
+// Verified implements site.Chain.
+func (s siteSource) Verified(ctx context.Context) (*site.Verification, error) {
+	v, err := s.arc.Verified(ctx)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	out := &site.Verification{At: v.At, By: v.By, Tip: v.Tip, Since: v.Since, Commits: v.Commits, Signed: v.Signed, Unsigned: v.Unsigned}
+	for _, f := range v.Findings {
+		if f.Warning {
+			out.Warnings++
+		} else {
+			out.Broken = append(out.Broken, f.String())
+		}
+	}
+	return out, nil
 }

@@ -43,6 +43,12 @@ type Link struct {
 	HasPolicy  bool                // the commit changed the exceptions
 }
 
+// Run returns the run that the commit says it belongs to, "" if none.
+func (l *Link) Run() katprep.RunID { return katprep.RunID(l.Trailers[trailerRun]) }
+
+// Stage returns the stage whose journal the commit says it brought.
+func (l *Link) Stage() katprep.Stage { return katprep.Stage(l.Trailers[trailerStage]) }
+
 // Chain yields all commits of the archive, the newest first. As histories are
 // never joined, each is the parent of the one before it: their order is the
 // order in which things were recorded, whatever their dates say.

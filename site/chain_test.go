@@ -1,0 +1,199 @@
+package site_test
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/site"
+	"github.com/stdevel/katprep/site/sitetest"
+)
+
+const runPage = "maintenances/2026-11-prod-a/index.html"
+
+// chained is the sample with its commits, in the order given.
+func chained(m *sitetest.Memory, order ...site.Link) *sitetest.Chained {
+	for i := range order {
+		if order[i].Commit == "" {
+			order[i].Commit = commit(100 + i)
+		}
+		if order[i].Signature.State == "" {
+			order[i].Signature = site.Signature{State: site.SignatureGood, By: "ann@example.com", Key: "SHA256:abc"}
+		}
+	}
+	return &sitetest.Chained{Memory: m, Commits: order, Tags: map[string]site.Signature{}}
+}
+
+func snapshotLink(n int) site.Link {
+	return site.Link{Commit: commit(n), Kind: "snapshot", Subject: "snapshot", At: at(9+n, 6)}
+}
+
+func approvalLink(d *katprep.Decision, written time.Time) site.Link {
+	return site.Link{Kind: "decision", Run: "2026-11-prod-a", At: written, By: "carol", Subject: "run approved", Approval: d}
+}
+
+func stageLink(stage katprep.Stage, written time.Time) site.Link {
+	return site.Link{Kind: "journal", Run: "2026-11-prod-a", Stage: stage, At: written, By: "bob", Subject: string(stage)}
+}
+
+// TestApprovalByOrderOfCommits: what a decision says of its own time does not
+// count against the commits.
+func TestApprovalByOrderOfCommits(t *testing.T) {
+	prepare := stageLink(katprep.StagePrepare, at(11, 21))
+	before := &katprep.Decision{By: "carol", At: at(11, 12), Verdict: "approved"}
+	later := &katprep.Decision{By: "carol", At: at(12, 12), Verdict: "approved"}
+	no := &katprep.Decision{By: "carol", At: at(11, 13), Verdict: "rejected"}
+	for name, c := range map[string]struct {
+		last  *katprep.Decision
+		links []site.Link
+		want  []string
+		not   []string
+	}{
+		"before":              {before, []site.Link{approvalLink(before, at(11, 12)), prepare}, []string{"approved before the start", "Recorded 2026-11-11 12:00:00 UTC"}, []string{"after the start", "its commit was written"}},
+		"backdated":           {before, []site.Link{prepare, approvalLink(before, at(12, 9))}, []string{"approved after the start", "It says 2026-11-11 12:00:00 UTC, before the first step on 2026-11-11 20:00:00 UTC; but it was recorded on 2026-11-12 09:00:00 UTC", "No approval was in force"}, []string{"approved before the start"}},
+		"while stage ran":     {before, []site.Link{approvalLink(before, at(11, 20).Add(time.Minute)), prepare}, []string{"approved after the start", "after the start"}, []string{"approved before the start"}},
+		"clock of the commit": {before, []site.Link{prepare, approvalLink(before, at(11, 12))}, []string{"approved after the start"}, []string{"approved before the start"}},
+		"said again":          {later, []site.Link{approvalLink(before, at(11, 12)), prepare, approvalLink(later, at(12, 12))}, []string{"approved before the start", "In force at the start: “approved” by carol, recorded on 2026-11-11 12:00:00 UTC"}, []string{"approved after the start"}},
+		"taken back":          {later, []site.Link{approvalLink(before, at(11, 12)), approvalLink(no, at(11, 13)), prepare, approvalLink(later, at(12, 12))}, []string{"approved after the start", "“rejected” by carol"}, []string{"approved before the start"}},
+		"no commit":           {before, []site.Link{prepare}, []string{"No commit of its own brought it"}, []string{"approved before the start"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := sample()
+			m.Records[0].Approval = c.last
+			links := append([]site.Link{snapshotLink(1), snapshotLink(2)}, c.links...)
+			page := text(read(t, build(t, chained(m, append(links, snapshotLink(3), snapshotLink(4))...), site.Options{}), runPage))
+			for _, w := range c.want {
+				if !strings.Contains(page, w) {
+					t.Errorf("lacks %q", w)
+				}
+			}
+			for _, w := range c.not {
+				if strings.Contains(page, w) {
+					t.Errorf("says %q", w)
+				}
+			}
+		})
+	}
+}
+
+// TestSignOffIsOfAResult: a sign-off from before the result, or that the work
+// went on after, accepts nothing.
+func TestSignOffIsOfAResult(t *testing.T) {
+	d := &katprep.Decision{By: "carol", At: at(12, 9), Verdict: "accepted"}
+	off := site.Link{Kind: "decision", Run: "2026-11-prod-a", At: at(12, 9), By: "carol", SignOff: d}
+	for name, c := range map[string]struct {
+		links []site.Link
+		want  string
+	}{
+		"after":              {[]site.Link{stageLink(katprep.StageExecute, at(11, 22)), snapshotLink(3), off}, "✓accepted by carol"},
+		"before":             {[]site.Link{off, snapshotLink(3)}, "It was recorded before the after-snapshot was."},
+		"work went on":       {[]site.Link{snapshotLink(3), off, stageLink(katprep.StageExecute, at(12, 10))}, "The work went on after it"},
+		"cleanup is no work": {[]site.Link{snapshotLink(3), off, stageLink(katprep.StageCleanup, at(12, 10))}, "✓accepted by carol"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := sample()
+			m.Records[0].SignOff = d
+			page := text(read(t, build(t, chained(m, append([]site.Link{snapshotLink(1), snapshotLink(2)}, c.links...)...), site.Options{}), runPage))
+			if !strings.Contains(page, c.want) {
+				t.Errorf("lacks %q", c.want)
+			}
+		})
+	}
+}
+
+// TestLaterExceptionsExcuseNothing: what was decided after a maintenance, or
+// had expired by then, is told with its time.
+func TestLaterExceptionsExcuseNothing(t *testing.T) {
+	m := sample()
+	list := slices.Clone(m.Policy)
+	rule := site.Link{Kind: "policy", At: at(12, 8), Exceptions: list, HasPolicy: true, Subject: "exceptions: 2"}
+	late := chained(m, snapshotLink(1), snapshotLink(2), snapshotLink(3), rule, snapshotLink(4))
+	page := text(read(t, build(t, late, site.Options{Policy: rules}), runPage))
+	if !strings.Contains(page, "EX-1 recorded on 2026-11-12 08:00 UTC, after this maintenance") {
+		t.Error("an exception that came later excuses the past")
+	}
+	early := chained(sample(), snapshotLink(1), snapshotLink(2), rule, snapshotLink(3), snapshotLink(4))
+	if page := text(read(t, build(t, early, site.Options{Policy: rules}), runPage)); strings.Contains(page, "after this maintenance") || !strings.Contains(page, "EX-1") {
+		t.Error("an exception of before the maintenance is not told")
+	}
+	back := site.Link{Kind: "policy", At: at(12, 8), HasPolicy: true, Subject: "exceptions: 0"}
+	m = sample()
+	m.Policy = nil
+	gone := chained(m, snapshotLink(1), snapshotLink(2), rule, snapshotLink(3), back, snapshotLink(4))
+	if page := text(read(t, build(t, gone, site.Options{Policy: rules}), runPage)); !strings.Contains(page, "EX-1") {
+		t.Error("an exception that held then, and was taken back since, is not told")
+	}
+}
+
+// TestSignaturesAreNeverSilent: every page that names a commit says who signed
+// it, or that nobody checked.
+func TestSignaturesAreNeverSilent(t *testing.T) {
+	links := []site.Link{snapshotLink(1), snapshotLink(2), snapshotLink(3), snapshotLink(4)}
+	links[0].Signature = site.Signature{State: site.SignatureMissing}
+	links[2].Signature = site.Signature{State: site.SignatureMissing}
+	links[3].Signature = site.Signature{State: site.SignatureUnchecked}
+	src := chained(sample(), links...)
+	src.Tags["run/2026-11-prod-a/before"] = site.Signature{State: site.SignatureBad, Problem: "bad signature"}
+	src.Check = &site.Verification{At: at(12, 1), By: "dora", Tip: commit(2), Commits: 2, Signed: 1, Unsigned: 1, Broken: []string{"hosts/x: gone"}}
+	out := build(t, src, site.Options{})
+	page := text(read(t, out, "evidence.html"))
+	for _, w := range []string{"–not signed", "by ann@example.com, key SHA256:abc", "not signed, though earlier commits are", "the archive holds no allowed_signers", "✗not valid bad signature", "did not hold when it was verified on 2026-11-12 01:00:00 UTC by dora", "hosts/x: gone", "2 commits came since"} {
+		if !strings.Contains(page, w) {
+			t.Errorf("evidence lacks %q", w)
+		}
+	}
+	page = text(read(t, out, runPage))
+	for _, w := range []string{"Commit ✓signed by ann@example.com, key SHA256:abc; tag run/2026-11-prod-a/before ✗not valid bad signature", "Commit ✗not valid not signed, though earlier commits are"} {
+		if !strings.Contains(page, w) {
+			t.Errorf("the maintenance lacks %q", w)
+		}
+	}
+	for _, p := range glob(t, out, "hosts/web01*.html") {
+		if !strings.Contains(text(read(t, out, p)), "signature not checked: the archive holds no allowed_signers") {
+			t.Errorf("%s says nothing of the signature", p)
+		}
+	}
+	for _, p := range glob(t, out, "maintenances/2026-11-prod-a/hosts/*.html") {
+		if !strings.Contains(text(read(t, out, p)), "signed by ann@example.com, key SHA256:abc") {
+			t.Errorf("%s says nothing of the signature", p)
+		}
+	}
+	if page := text(read(t, build(t, sample(), site.Options{}), "evidence.html")); !strings.Contains(page, "Signatures are not checked") {
+		t.Error("a source without commits is silent about signatures")
+	}
+}
+
+// text is what a reader sees of a page, on one line.
+func text(page string) string {
+	var b strings.Builder
+	z := html.NewTokenizer(strings.NewReader(page))
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			return strings.Join(strings.Fields(b.String()), " ")
+		case html.TextToken:
+			b.Write(z.Text())
+		case html.StartTagToken:
+			if name, _ := z.TagName(); string(name) == "td" || string(name) == "th" || string(name) == "p" || string(name) == "span" && strings.Contains(string(z.Raw()), `"sub`) {
+				b.WriteString(" ")
+			}
+		}
+	}
+}
+
+func glob(t *testing.T, dir, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no page is called %s: %v", pattern, err)
+	}
+	for i := range found {
+		found[i], _ = filepath.Rel(dir, found[i])
+	}
+	return found
+}
