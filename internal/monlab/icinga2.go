@@ -143,14 +143,21 @@ func (s *Icinga2) AddHosts(t testing.TB, prefix string, hosts, services int) {
 // Call asks the API as root; body nil is a GET. It returns the results.
 func (s *Icinga2) Call(t testing.TB, path string, body map[string]any) []map[string]any {
 	t.Helper()
-	method := http.MethodGet
-	if body != nil {
-		method = http.MethodPost
-	}
-	rs, err := s.call(context.WithoutCancel(t.Context()), method, path, body)
+	rs, err := s.Ask(context.WithoutCancel(t.Context()), path, body)
 	must(t, err)
 	return rs
 }
+
+// Ask is Call for goroutines that must not end the test.
+func (s *Icinga2) Ask(ctx context.Context, path string, body map[string]any) ([]map[string]any, error) {
+	if body == nil {
+		return s.call(ctx, http.MethodGet, path, nil)
+	}
+	return s.call(ctx, http.MethodPost, path, body)
+}
+
+// CPU is the processor time that the running server has used so far.
+func (s *Icinga2) CPU() time.Duration { return s.proc.cpu() }
 
 func (s *Icinga2) call(ctx context.Context, method, path string, body any) ([]map[string]any, error) {
 	b, err := json.Marshal(body)

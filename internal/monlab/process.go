@@ -6,6 +6,7 @@
 package monlab
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -171,6 +173,28 @@ func (p *process) stop() {
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 		<-done
 	}
+}
+
+// cpu sums the processor time of the daemon and its children, of Linux only.
+func (p *process) cpu() time.Duration {
+	const tick = 10 * time.Millisecond // USER_HZ is 100 everywhere
+	var ticks int64
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		if len(f) < 13 || f[2] != strconv.Itoa(p.cmd.Process.Pid) { // its process group
+			continue
+		}
+		for _, n := range f[11:13] {
+			v, _ := strconv.ParseInt(n, 10, 64)
+			ticks += v
+		}
+	}
+	return time.Duration(ticks) * tick
 }
 
 // run runs a program to its end.
