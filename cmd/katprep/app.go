@@ -32,6 +32,7 @@ type app struct {
 	creds   *creds.Finder
 	acting  *all.Systems
 	pace    *demoPace // nil: that of real hosts
+	late    error     // what went wrong beside a command that succeeded
 }
 
 func newApp(ctx context.Context, c *cli, tm *term.Terminal, s streams, env map[string]string) *app {
@@ -47,6 +48,9 @@ func (a *app) close() {
 // finish tells the user how a command ended and returns the exit code.
 func (a *app) finish(err error) int {
 	a.term.Status("")
+	if err == nil {
+		err = a.late
+	}
 	code := exitCode(a.ctx, err)
 	if err == nil {
 		return code

@@ -12,6 +12,7 @@ type archiveCmd struct {
 	Verify   archiveVerifyCmd   `cmd:"" help:"Verify the whole archive, or what is new in it."`
 	Push     archivePushCmd     `cmd:"" help:"Send the history to the configured remotes."`
 	Pull     archivePullCmd     `cmd:"" help:"Bring what a remote is ahead into the archive."`
+	Stamp    archiveStampCmd    `cmd:"" help:"Have a time-stamp service witness the history."`
 	Scan     archiveScanCmd     `cmd:"" help:"Look for secrets in the history."`
 	Maintain archiveMaintainCmd `cmd:"" help:"Join the packs of many snapshots into one."`
 	Keys     archiveKeysCmd     `cmd:"" help:"Keep the keys that may sign."`
@@ -52,6 +53,7 @@ func (c *archiveImportCmd) Run(a *app) error {
 			return err
 		}
 	}
+	a.pushConfigured()
 	return nil
 }
 

@@ -46,19 +46,25 @@ func (c *archivePushCmd) Run(a *app) error {
 	return a.push(list)
 }
 
-// pushConfigured pushes to the remotes of archive.push, after something was
-// committed. A remote that cannot be reached is a warning: the archive here
-// is whole, and the next push brings all.
+// pushConfigured has the archive stamped and pushes to the remotes of
+// archive.push, after something was committed. A remote that cannot be reached
+// is a warning: the archive here is whole, and the next push brings all.
 func (a *app) pushConfigured() {
+	a.stampConfigured()
 	cfg, err := a.config()
 	if err == nil && len(cfg.Archive.Push) > 0 {
 		err = a.push(cfg.Archive.Push)
 	}
 	if err != nil {
-		a.term.Warn("%v", err)
-		if hint := katprep.HintOf(err); hint != "" {
-			a.term.Warn("hint: %s", hint)
-		}
+		a.warn(err)
+	}
+}
+
+// warn shows an error that does not end the command.
+func (a *app) warn(err error) {
+	a.term.Warn("%v", err)
+	if hint := katprep.HintOf(err); hint != "" {
+		a.term.Warn("hint: %s", hint)
 	}
 }
 

@@ -17,6 +17,7 @@ type archiveVerifyCmd struct {
 	Since  string `placeholder:"REV" help:"Take this snapshot and all before it as verified: quick enough for every run of a CI job."`
 	Anchor string `placeholder:"FINGERPRINT" help:"The key that must have signed first, e.g. 'SHA256:…'."`
 	Record bool   `help:"Put what was found on record in the archive: who verified, when, up to which commit. The site shows it."`
+	TSACA  string `name:"tsa-ca" placeholder:"FILE" help:"Certificates that must have issued the time-stamp service's (default: archive.stamp.ca_file)."`
 	State  string `placeholder:"FILE" help:"Where the last verified head and tags are kept (default: in the user's state directory)."`
 }
 
@@ -24,8 +25,8 @@ type archiveVerifyCmd struct {
 func (archiveVerifyCmd) Help() string {
 	return `Checks every object against its hash, every file against its schema, every
 signature by the keys that were allowed at its time, that plans stay frozen and
-journals only grow, that numbers are what the hosts say, and that tags are where
-they belong. What was verified is kept outside of the archive: a history that was
+journals only grow, that numbers are what the hosts say, that tags are where
+they belong, and that time stamps are of their commits. What was verified is kept outside of the archive: a history that was
 rewritten since, or a tag that was moved, is found the next time. With --record
 the archive says, too, that somebody looked and what was found.
 
@@ -39,6 +40,8 @@ Exit code 3: a link of the chain is broken; the first one is named.
 type verified struct {
 	Head katprep.CommitID  `json:"head"`
 	Tags map[string]string `json:"tags"`
+
+	Stamps katprep.CommitID `json:"stamps,omitempty"` // what held the time stamps
 }
 
 // Run verifies and says what was found.
@@ -61,7 +64,10 @@ func (c *archiveVerifyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	o.Head, o.Tags = known.Head, known.Tags
+	o.Head, o.Tags, o.Stamps = known.Head, known.Tags, known.Stamps
+	if o.StampRoots, err = a.stampRoots(c.TSACA); err != nil {
+		return err
+	}
 	v, err := arc.Verify(a.ctx, o)
 	if err != nil {
 		return err
@@ -79,7 +85,11 @@ func (c *archiveVerifyCmd) Run(a *app) error {
 	if broken := v.Broken(); broken != nil {
 		return katprep.Errorf(katprep.Partial, "the archive does not hold: %s", broken)
 	}
-	return writeVerified(file, verified{v.Tip, v.Tags})
+	now := verified{Head: v.Tip, Tags: v.Tags}
+	if v.Stamps != nil {
+		now.Stamps = v.Stamps.Head
+	}
+	return writeVerified(file, now)
 }
 
 func (c *archiveVerifyCmd) say(a *app, v *archive.Verification) error {
@@ -96,6 +106,9 @@ func (c *archiveVerifyCmd) say(a *app, v *archive.Verification) error {
 	}
 	fmt.Fprintf(out, "%d commits (%d snapshots), %d files, %d signed, %d not signed, %d tags\n",
 		v.Commits, v.Snapshots, v.Files, v.Signed, v.Unsigned, len(v.Tags))
+	if s := v.Stamps; s != nil {
+		fmt.Fprintln(out, stampText(s))
+	}
 	if v.Anchor != "" {
 		fmt.Fprintf(out, "the chain begins with key %s\n", v.Anchor)
 	}

@@ -57,6 +57,7 @@ func (a *app) decide(id, verdict, comment string, after bool) error {
 	if err != nil {
 		return err
 	}
+	a.pushConfigured()
 	if a.term.JSON() {
 		return a.emit("decision", d)
 	}

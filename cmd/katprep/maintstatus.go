@@ -56,8 +56,12 @@ func (c *maintStatusCmd) Run(a *app) error {
 	if old > 0 {
 		a.term.Warn("%s older than allowed and not known to be removed: katprep maintenance cleanup %s", plural(old, "VM snapshot is", "VM snapshots are"), c.RunID)
 	}
-	if err := tb.Write(a.term.Out()); err != nil || bad == 0 {
+	if err := tb.Write(a.term.Out()); err != nil {
 		return err
+	}
+	a.sayCopies()
+	if bad == 0 {
+		return nil
 	}
 	return katprep.Errorf(katprep.Partial, "%s failed or unknown", plural(bad, "host is", "hosts are"))
 }

@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stdevel/katprep/internal/landscape"
+	"github.com/stdevel/katprep/internal/rfc3161/tsa"
 )
 
 // TestMain registers the commands of the scripts: katprep as it is built, and
@@ -39,6 +41,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"waitfile": waitFile,
+			"tsa":      stampService(t),
 		},
 	})
 }
@@ -56,6 +59,26 @@ func waitFile(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	ts.Fatalf("%s did not appear", args[0])
+}
+
+// stampService runs a time-stamp authority: "tsa" starts it, and "tsa down"
+// and "tsa up" make it fail and answer again.
+func stampService(t *testing.T) func(ts *testscript.TestScript, neg bool, args []string) {
+	var running sync.Map // by script
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		if len(args) == 0 {
+			service := tsa.Start(t, "sha256")
+			running.Store(ts, service)
+			ts.Setenv("TSA", service.URL)
+			ts.Setenv("TSA_CA", service.CAFile)
+			return
+		}
+		service, ok := running.Load(ts)
+		if !ok {
+			ts.Fatalf("tsa is not started")
+		}
+		service.(*tsa.Authority).SetDown(args[0] == "down")
+	}
 }
 
 // serveLandscape is "landscape URLFILE [HOSTS [SPEED]]": it serves until it is

@@ -79,9 +79,14 @@ type Transferred struct {
 
 // Push sends the history and the tags of runs to a remote. Nothing there is
 // ever overwritten: if its branch holds commits that this archive does not,
-// the error is of kind Conflict and says what happened. The archive itself
-// does not change.
+// the error is of kind Conflict and says what happened. The history here does
+// not change; that a push failed is kept for PushState.
 func (a *Archive) Push(ctx context.Context, r Remote) (Transferred, error) {
+	out, err := a.pushTo(ctx, r)
+	return out, errors.Join(err, fail("note the push", a.notePush(r, err)))
+}
+
+func (a *Archive) pushTo(ctx context.Context, r Remote) (Transferred, error) {
 	op := "push to " + r.String()
 	out := Transferred{Remote: r.Name}
 	c, cancel, err := a.connect(ctx, r)

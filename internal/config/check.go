@@ -143,6 +143,10 @@ func (k *checker) archive(a *Archive) {
 	for i, g := range a.Mask {
 		k.glob(at("archive", "mask", i), g)
 	}
+	if a.Stamp != (Stamp{}) {
+		k.url(at("archive", "stamp", "url"), a.Stamp.URL, "https", "http")
+	}
+	k.optional(at("archive", "stamp", "on_failure"), "on_failure", a.Stamp.OnFailure, "warn", "fail")
 }
 
 func (k *checker) glob(p []any, g string) {
@@ -156,6 +160,7 @@ func (k *checker) maintenance(m *Maintenance) {
 	k.optional(section("reboot"), "reboot", m.Reboot, "if-needed", "always", "never")
 	k.optional(section("on_failure"), "on_failure", m.OnFailure, "stop", "continue", "revert")
 	k.optional(section("vm_snapshot"), "vm_snapshot", m.VMSnapshot, "by-parameter", "always", "never")
+	k.optional(section("announce"), "announce", m.Announce, "none", "comment", "parameter", "report")
 	k.optional(section("quiesce"), "quiesce", m.Quiesce, "no", "try", "require")
 	for _, name := range slices.Sorted(maps.Keys(m.Limits)) {
 		if m.Limits[name] < 1 {

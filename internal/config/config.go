@@ -29,6 +29,16 @@ type Archive struct {
 	PushCA   string            `yaml:"push_ca_file"` // certificates to trust for https remotes
 	Mask     []string          `yaml:"mask"`         // further globs of parameter and fact names that hold secrets
 	LockWait Duration          `yaml:"lock_wait"`
+	Stamp    Stamp             `yaml:"stamp"`
+}
+
+// Stamp names the service that witnesses when commits existed (RFC 3161).
+type Stamp struct {
+	URL        string   `yaml:"url"`        // http or https; "" for none
+	CAFile     string   `yaml:"ca_file"`    // who issued the service's certificate
+	Timeout    Duration `yaml:"timeout"`    // for one stamp, default 30s
+	Credential string   `yaml:"credential"` // of HTTP Basic authentication; "" for none
+	OnFailure  string   `yaml:"on_failure"` // warn (default), fail: what a stamp that cannot be got is; the commit stays either way
 }
 
 // Sign names the key that signs commits and tags; at most one is set.
@@ -121,6 +131,7 @@ type Maintenance struct {
 	Memory      bool           `yaml:"memory"`
 	StateDir    string         `yaml:"state_dir"`
 	Window      Duration       `yaml:"window"`
+	Announce    string         `yaml:"announce"` // on the hosts' pages in Foreman: none, comment, parameter, report
 }
 
 // Wave selects the hosts of one wave; hosts that no wave selects come last.
