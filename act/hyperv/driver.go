@@ -3,7 +3,6 @@ package hyperv
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -49,29 +48,6 @@ func colons(mac string) string {
 	return strings.ToLower(strings.Join(parts, ":"))
 }
 
-// A checkpoint has no description, so the mark is a part of its name:
-// "katprep-run-1 [katprep, running, quiesced]".
-var markedName = regexp.MustCompile(`^(katprep-\S+) \[katprep(, running(, quiesced)?)?\]$`)
-
-func nameOf(m vm.Mark) string {
-	name := string(m.Marker) + " [katprep"
-	if m.Running {
-		name += ", running"
-		if m.Quiesced {
-			name += ", quiesced"
-		}
-	}
-	return name + "]"
-}
-
-func markOf(name string) vm.Mark {
-	p := markedName.FindStringSubmatch(name)
-	if p == nil || act.Marker(p[1]).Check() != nil {
-		return vm.Mark{}
-	}
-	return vm.Mark{Marker: act.Marker(p[1]), Running: p[2] != "", Quiesced: p[3] != ""}
-}
-
 // Tree implements [vm.Driver].
 func (d *driver) Tree(ctx context.Context, v vm.VM) ([]vm.Snapshot, error) {
 	var rows []struct {
@@ -83,7 +59,7 @@ func (d *driver) Tree(ctx context.Context, v vm.VM) ([]vm.Snapshot, error) {
 	}
 	tree := make([]vm.Snapshot, 0, len(rows))
 	for _, r := range rows {
-		s := vm.Snapshot{ID: r.ID, Name: r.Name, Parent: r.Parent, Created: r.Created.UTC(), Mark: markOf(r.Name)}
+		s := vm.Snapshot{ID: r.ID, Name: r.Name, Parent: r.Parent, Created: r.Created.UTC(), Mark: vm.ParseMarkedName(r.Name)}
 		s.Quiesced = s.Mark.Quiesced // made so that it fails rather than be anything else
 		tree = append(tree, s)
 	}
@@ -99,7 +75,8 @@ func args(v vm.VM, more ...string) map[string]string {
 	return m
 }
 
-// Create implements [vm.Driver]. "Production" falls back to a standard
+// Create implements [vm.Driver]. A checkpoint has no description, so the mark
+// is a part of its name. "Production" falls back to a standard
 // checkpoint without a word, "ProductionOnly" does not.
 func (d *driver) Create(ctx context.Context, v vm.VM, w vm.Wanted) error {
 	kind := ""
@@ -111,7 +88,7 @@ func (d *driver) Create(ctx context.Context, v vm.VM, w vm.Wanted) error {
 	case w.Memory:
 		kind = "Standard"
 	}
-	err := d.c.run(ctx, scriptCreate, args(v, "name", nameOf(w.Mark), "type", kind), nil)
+	err := d.c.run(ctx, scriptCreate, args(v, "name", vm.MarkedName(w.Mark), "type", kind), nil)
 	if w.Quiesce && katprep.KindOf(err) == katprep.Conflict && err != nil {
 		return fmt.Errorf("%w: %w", vm.ErrQuiesce, err)
 	}

@@ -25,6 +25,13 @@ const hostile = `db'; Remove-VM * -Force; "$(calc)" ü`
 // start returns a client that speaks to the stub through a real sshd.
 func start(t *testing.T) (*Client, *world) {
 	t.Helper()
+	w, d := host(t)
+	return open(t, d), w
+}
+
+// host starts the sshd of a Hyper-V host.
+func host(t *testing.T) (*world, *lab.SSHD) {
+	t.Helper()
 	peers.Need(t, "bash")
 	dir := lab.Dir(t)
 	w := &world{VMs: []*machine{
@@ -36,7 +43,11 @@ func start(t *testing.T) (*Client, *world) {
 		t.Fatal(err)
 	}
 	// HOME keeps the login shell from reading the user's own start-up files.
-	d := lab.StartSSHD(t, lab.SSHDOptions{Lines: []string{"SetEnv PATH=" + dir + ":/usr/bin:/bin HOME=" + dir}})
+	return w, lab.StartSSHD(t, lab.SSHDOptions{Lines: []string{"SetEnv PATH=" + dir + ":/usr/bin:/bin HOME=" + dir}})
+}
+
+func open(t *testing.T, d *lab.SSHD) *Client {
+	t.Helper()
 	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +58,29 @@ func start(t *testing.T) (*Client, *world) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close(t.Context()) })
-	return c, w
+	return c
+}
+
+// TestRestarts ends every SSH session, as a restart of the host does.
+func TestRestarts(t *testing.T) {
+	w, d := host(t)
+	acttest.Restarts(t, acttest.RestartFixture{
+		Open:   func(t *testing.T) act.Snapshotter { return open(t, d) },
+		Target: act.Target{Name: "web01"},
+		Kill:   func(*testing.T) { d.Down() },
+		Start:  func(*testing.T) { d.Up(nil) },
+		Ours: func(_ *testing.T, m act.Marker) (n int) {
+			w.with(func() {
+				for _, c := range w.VMs[0].Checkpoints {
+					if strings.HasPrefix(c.Name, string(m)) {
+						n++
+					}
+				}
+			})
+			return n
+		},
+		Moments: []time.Duration{20 * time.Millisecond},
+	})
 }
 
 func target(name string) act.Target { return act.Target{Name: name, Marker: "katprep-run-1"} }

@@ -181,6 +181,7 @@ func (d *driver) Tree(ctx context.Context, v vm.VM) ([]vm.Snapshot, error) {
 		Description string `json:"description"`
 		Parent      string `json:"parent"`
 		Time        int64  `json:"snaptime"`
+		State       string `json:"snapstate"` // "prepare" or "delete" while that lasts, and for ever if it was cut off
 	}
 	if err := d.c.get(ctx, at(v, "snapshot"), &rows); err != nil {
 		return nil, err
@@ -190,7 +191,7 @@ func (d *driver) Tree(ctx context.Context, v vm.VM) ([]vm.Snapshot, error) {
 		if r.Name == "current" {
 			continue // not a snapshot, but the VM as it is
 		}
-		s := vm.Snapshot{ID: r.Name, Name: r.Name, Parent: r.Parent, Mark: vm.ParseMark(r.Description)}
+		s := vm.Snapshot{ID: r.Name, Name: r.Name, Parent: r.Parent, Mark: vm.ParseMark(r.Description), Unfinished: r.State != ""}
 		s.Quiesced = s.Mark.Quiesced
 		if r.Time > 0 {
 			s.Created = time.Unix(r.Time, 0).UTC()

@@ -40,6 +40,7 @@ type snap struct {
 	name, description, parent string
 	time                      int64
 	ran                       bool
+	state                     string // "prepare" while it is made
 }
 
 func newFake(t *testing.T) (*fake, *httptest.Server) {
@@ -180,7 +181,7 @@ func (f *fake) snapshots(w http.ResponseWriter, r *http.Request, m *machine, res
 	if len(rest) == 1 && r.Method == http.MethodGet {
 		rows := []map[string]any{}
 		for _, s := range m.snaps {
-			rows = append(rows, map[string]any{"name": s.name, "description": s.description + "\n", "parent": s.parent, "snaptime": s.time})
+			rows = append(rows, map[string]any{"name": s.name, "description": s.description + "\n", "parent": s.parent, "snaptime": s.time, "snapstate": s.state})
 		}
 		answer(w, append(rows, map[string]any{"name": "current", "description": "You are here!", "parent": m.current}))
 		return
@@ -223,7 +224,7 @@ func (f *fake) create(w http.ResponseWriter, r *http.Request, m *machine) {
 }
 
 func (m *machine) add(name, description string) {
-	m.snaps = append(m.snaps, snap{name, description, m.current, time.Now().Unix(), m.running})
+	m.snaps = append(m.snaps, snap{name, description, m.current, time.Now().Unix(), m.running, ""})
 	m.current = name
 }
 

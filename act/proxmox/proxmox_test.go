@@ -18,7 +18,12 @@ import (
 
 func open(t *testing.T, s *httptest.Server) *proxmox.Client {
 	t.Helper()
-	c, err := proxmox.New(proxmox.Options{URL: s.URL, Login: creds.Login{User: "katprep@pve!patch", Password: creds.NewSecret("secret")},
+	return openAt(t, s.URL)
+}
+
+func openAt(t *testing.T, url string) *proxmox.Client {
+	t.Helper()
+	c, err := proxmox.New(proxmox.Options{URL: url, Login: creds.Login{User: "katprep@pve!patch", Password: creds.NewSecret("secret")},
 		HTTP: httpx.Options{Insecure: true, Retries: -1}, Limits: vm.Limits{Poll: 5 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)

@@ -277,8 +277,8 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// terminateOthers ends every session but the given one.
-func terminateOthers(t *testing.T, other *govmomi.Client) {
+// sessions returns the keys of every session but the given one.
+func sessions(t *testing.T, other *govmomi.Client) (keys []string) {
 	t.Helper()
 	mine, err := other.SessionManager.UserSession(t.Context())
 	if err != nil {
@@ -288,12 +288,18 @@ func terminateOthers(t *testing.T, other *govmomi.Client) {
 	if err := property.DefaultCollector(other.Client).RetrieveOne(t.Context(), *other.ServiceContent.SessionManager, []string{"sessionList"}, &sm); err != nil {
 		t.Fatal(err)
 	}
-	var keys []string
 	for _, s := range sm.SessionList {
 		if s.Key != mine.Key {
 			keys = append(keys, s.Key)
 		}
 	}
+	return keys
+}
+
+// terminateOthers ends every session but the given one.
+func terminateOthers(t *testing.T, other *govmomi.Client) {
+	t.Helper()
+	keys := sessions(t, other)
 	if len(keys) == 0 {
 		t.Fatal("there is no other session")
 	}

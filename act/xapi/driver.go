@@ -3,11 +3,9 @@ package xapi
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -18,9 +16,6 @@ import (
 // driver implements [vm.Driver]. A VM's ID is its UUID; its Native reference
 // is looked up, because references change when a pool is restored.
 type driver struct{ c *Client }
-
-// markKey is the key of a snapshot's other_config that holds our mark.
-const markKey = "katprep"
 
 // A record is a VM, a snapshot or a template: XAPI keeps them in one table.
 type record struct {
@@ -33,13 +28,13 @@ type record struct {
 	Of         string            `json:"snapshot_of"`
 	Time       string            `json:"snapshot_time"`
 	Parent     string            `json:"parent"`
-	Other      map[string]string `json:"other_config"`
 	Snapshots  []string          `json:"snapshots"`
 	VBDs       []string          `json:"VBDs"`
 	Suspend    string            `json:"suspend_VDI"`
 	Metrics    string            `json:"guest_metrics"`
 	Tags       []string          `json:"tags"`
 	Operations []string          `json:"allowed_operations"`
+	Now        map[string]string `json:"current_operations"` // by task
 }
 
 // null is XAPI's reference to nothing.
@@ -131,13 +126,26 @@ func (d *driver) Tree(ctx context.Context, v vm.VM) ([]vm.Snapshot, error) {
 			}
 			return nil, err
 		}
-		tree = append(tree, s.snapshot(ref))
+		snap := s.snapshot(ref)
+		snap.Unfinished = len(s.Now) > 0 || r.snapshotting()
+		tree = append(tree, snap)
 	}
 	return tree, nil
 }
 
+// snapshotting reports whether a snapshot of the VM is being made: its record
+// may be there before its disks are.
+func (r *record) snapshotting() bool {
+	for _, op := range r.Now {
+		if op == "snapshot" || op == "checkpoint" {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *record) snapshot(ref string) vm.Snapshot {
-	s := vm.Snapshot{ID: r.UUID, Name: r.Name, Parent: r.Parent, Mark: vm.ParseMark(r.Other[markKey]), Native: ref}
+	s := vm.Snapshot{ID: r.UUID, Name: r.Name, Parent: r.Parent, Mark: vm.ParseMarkedName(r.Name), Native: ref}
 	for _, layout := range []string{"20060102T15:04:05Z", time.RFC3339} {
 		if t, err := time.Parse(layout, r.Time); err == nil {
 			s.Created = t.UTC()
@@ -161,8 +169,9 @@ func (d *driver) Forest(ctx context.Context) (map[string][]vm.Snapshot, error) {
 	return forest, nil
 }
 
-// Create implements [vm.Driver]. The mark is set right after the snapshot is
-// made; one that stays without it counts as somebody else's.
+// Create implements [vm.Driver]. The mark is a part of the name, which a
+// snapshot has from the start: whatever ends this program or XAPI in between,
+// it is known to be ours.
 func (d *driver) Create(ctx context.Context, v vm.VM, w vm.Wanted) error {
 	if w.Quiesce {
 		return fmt.Errorf("%w: XenServer and XCP-ng have no quiesced snapshots any more", vm.ErrQuiesce)
@@ -171,24 +180,17 @@ func (d *driver) Create(ctx context.Context, v vm.VM, w vm.Wanted) error {
 	if err != nil {
 		return err
 	}
-	method, params := "VM.snapshot", []any{ref, w.Name}
+	method := "VM.snapshot"
 	if w.Memory {
 		method = "VM.checkpoint"
 	}
-	snap, err := d.c.task(ctx, method, params...)
+	snap, err := d.c.task(ctx, method, ref, vm.MarkedName(w.Mark))
 	if err != nil {
 		return err
 	}
-	mark, text, _ := strings.Cut(w.Description, "\n")
-	err = d.c.call(ctx, nil, "VM.add_to_other_config", snap, markKey, mark)
-	if err == nil {
-		err = d.c.call(ctx, nil, "VM.set_name_description", snap, text)
-	}
-	if err == nil {
-		return nil
-	}
-	undo := d.destroy(context.WithoutCancel(ctx), snap)
-	return errors.Join(fmt.Errorf("the snapshot could not be marked as katprep's: %w", err), undo)
+	// The description is for people; without it the snapshot is as good.
+	_ = d.c.call(ctx, nil, "VM.set_name_description", snap, w.Description)
+	return nil
 }
 
 // Remove implements [vm.Driver].

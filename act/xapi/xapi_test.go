@@ -31,9 +31,10 @@ type fake struct {
 	sessions map[string]bool
 	next     int
 
-	fails string // code with which the next task fails
-	slave bool
-	used  string
+	fails  string // code with which the next task fails
+	denied string // method that the user may not call
+	slave  bool
+	used   string
 }
 
 func newFake(t *testing.T) (*fake, *xapi.Client) {
@@ -68,8 +69,8 @@ func (f *fake) record(name string, i int) map[string]any {
 	f.vdis[vdi] = true
 	return map[string]any{"uuid": fmt.Sprintf("00000000-0000-4000-8000-%012d", i), "name_label": name, "is_a_template": false, "is_a_snapshot": false,
 		"is_control_domain": false, "power_state": "Running", "snapshot_of": "OpaqueRef:NULL", "snapshot_time": "19700101T00:00:00Z", "parent": "OpaqueRef:NULL",
-		"other_config": map[string]string{}, "snapshots": []string{}, "VBDs": []string{"OpaqueRef:vbd-" + vdi, "OpaqueRef:cd"}, "suspend_VDI": "OpaqueRef:NULL",
-		"guest_metrics": fmt.Sprint("OpaqueRef:gm", i), "tags": []string{}, "allowed_operations": []string{"snapshot", "checkpoint"}}
+		"snapshots": []string{}, "VBDs": []string{"OpaqueRef:vbd-" + vdi, "OpaqueRef:cd"}, "suspend_VDI": "OpaqueRef:NULL",
+		"guest_metrics": fmt.Sprint("OpaqueRef:gm", i), "tags": []string{}, "current_operations": map[string]string{}, "allowed_operations": []string{"snapshot", "checkpoint"}}
 }
 
 func (f *fake) ref(kind string) string {
@@ -118,6 +119,9 @@ func (f *fake) dispatch(method string, p []any) (any, []string) {
 	if name, ok := strings.CutPrefix(method, "Async."); ok {
 		return f.async(name, p[1:]), nil
 	}
+	if method == f.denied {
+		return nil, []string{"RBAC_PERMISSION_DENIED", method}
+	}
 	switch method {
 	case "session.logout":
 		delete(f.sessions, text(0))
@@ -142,9 +146,6 @@ func (f *fake) dispatch(method string, p []any) (any, []string) {
 			return r, nil
 		}
 		return nil, []string{"HANDLE_INVALID", "VM", text(1)}
-	case "VM.add_to_other_config":
-		f.vms[text(1)]["other_config"].(map[string]string)[text(2)] = text(3)
-		return "", nil
 	case "VM.set_name_description", "task.destroy":
 		return "", nil
 	case "VBD.get_record":

@@ -162,7 +162,30 @@ func (k *Keeper) FindSnapshot(ctx context.Context, t act.Target) (act.Ref, bool,
 	if err != nil || len(ours) == 0 {
 		return act.Ref{}, false, err
 	}
+	if err := finished(v, ours[0]); err != nil {
+		return act.Ref{}, false, err
+	}
 	return ref(v, ours[0]), true, nil
+}
+
+// finished is an error if nobody knows yet what becomes of a snapshot.
+func finished(v VM, s Snapshot) error {
+	if !s.Unfinished {
+		return nil
+	}
+	return katprep.Errorf(katprep.Conflict, "the hypervisor has not finished snapshot %q of VM %q", s.Name, v.Name).
+		WithHint("wait for its task; if there is none, remove the snapshot")
+}
+
+// ownFinished is own, when nothing of the marker is being made any more: what
+// was being made may have vanished then.
+func (k *Keeper) ownFinished(ctx context.Context, v VM, m act.Marker) (ours []Snapshot, taken bool, err error) {
+	err = k.until(ctx, fmt.Sprintf("snapshot %q of VM %q to be finished", m, v.Name), func(ctx context.Context) (bool, error) {
+		var err error
+		ours, taken, err = k.own(ctx, v, m)
+		return !slices.ContainsFunc(ours, func(s Snapshot) bool { return s.Unfinished }), err
+	})
+	return ours, taken, err
 }
 
 func ref(v VM, s Snapshot) act.Ref {
@@ -193,7 +216,7 @@ func (k *Keeper) CreateSnapshot(ctx context.Context, t act.Target, o act.Snapsho
 		return act.Ref{}, err
 	}
 	defer release()
-	ours, taken, err := k.own(ctx, v, t.Marker)
+	ours, taken, err := k.ownFinished(ctx, v, t.Marker)
 	switch {
 	case err != nil:
 		return act.Ref{}, err
@@ -244,7 +267,7 @@ func (k *Keeper) wanted(m Mark, o act.SnapshotOptions) Wanted {
 // confirm asks for the snapshot that was made, and whether it really is as
 // wanted.
 func (k *Keeper) confirm(ctx context.Context, v VM, m act.Marker, o act.SnapshotOptions, warning string) (act.Ref, error) {
-	ours, _, err := k.own(ctx, v, m)
+	ours, _, err := k.ownFinished(ctx, v, m)
 	if err != nil {
 		return act.Ref{}, err
 	}
@@ -327,6 +350,9 @@ func (k *Keeper) RevertSnapshot(ctx context.Context, t act.Target) (act.Ref, err
 	}
 	if len(ours) == 0 {
 		return act.Ref{}, katprep.Errorf(katprep.NotFound, "VM %q has no snapshot %q", v.Name, t.Marker)
+	}
+	if err := finished(v, ours[0]); err != nil {
+		return act.Ref{}, err
 	}
 	was, err := k.d.Power(ctx, v)
 	if err != nil {

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/stdevel/katprep/act"
@@ -53,6 +54,32 @@ func ParseMark(description string) Mark {
 		return Mark{}
 	}
 	return Mark{Marker: act.Marker(marker), Running: ran || frozen, Quiesced: frozen}
+}
+
+// markedName is a name that holds the mark, for hypervisors that have no
+// description, or set it only after the snapshot is made.
+var markedName = regexp.MustCompile(`^(katprep-\S+) \[katprep(, running(, quiesced)?)?\]$`)
+
+// MarkedName puts the mark into a snapshot's name:
+// "katprep-run-1 [katprep, running, quiesced]".
+func MarkedName(m Mark) string {
+	name := string(m.Marker) + " [katprep"
+	if m.Running {
+		name += ", running"
+		if m.Quiesced {
+			name += ", quiesced"
+		}
+	}
+	return name + "]"
+}
+
+// ParseMarkedName reads a name; the zero Mark is somebody else's.
+func ParseMarkedName(name string) Mark {
+	p := markedName.FindStringSubmatch(name)
+	if p == nil || act.Marker(p[1]).Check() != nil {
+		return Mark{}
+	}
+	return Mark{Marker: act.Marker(p[1]), Running: p[2] != "", Quiesced: p[3] != ""}
 }
 
 // clean keeps what every hypervisor stores unchanged: valid, printable text

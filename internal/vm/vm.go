@@ -37,6 +37,9 @@ type Snapshot struct {
 	Quiesced bool
 	Mark     Mark // ours, if it has one
 	Native   any  // what the driver needs to find it again
+	// Unfinished says that it is still being made or removed, or that the
+	// hypervisor was stopped in the middle of that.
+	Unfinished bool
 }
 
 // Wanted is a snapshot to be made.

@@ -73,11 +73,25 @@ func TestMark(t *testing.T) {
 	}
 }
 
+func TestMarkedName(t *testing.T) {
+	for _, m := range []Mark{{Marker: "katprep-a"}, {Marker: "katprep-a", Running: true}, {Marker: "katprep-a", Running: true, Quiesced: true}} {
+		if got := ParseMarkedName(MarkedName(m)); got != m {
+			t.Errorf("%q: %+v, want %+v", MarkedName(m), got, m)
+		}
+	}
+	for _, foreign := range []string{"", "katprep-a", "katprep-a [katprep", "x katprep-a [katprep]", "katprep- [katprep]", "katprep-a b [katprep]", "katprep-a [katprep, quiesced]", "katprep-a [katprep]\n"} {
+		if got := ParseMarkedName(foreign); got != (Mark{}) {
+			t.Errorf("%q is taken for %+v", foreign, got)
+		}
+	}
+}
+
 func FuzzMark(f *testing.F) {
 	f.Add("katprep-run-1", "text", true, true)
 	f.Add("katprep-x (running)", "\n\r", false, false)
 	f.Fuzz(func(t *testing.T, marker, text string, running, quiesced bool) {
 		ParseMark(text) // must not panic, whatever it is
+		ParseMarkedName(text)
 		m := Mark{act.Marker(marker), running, running && quiesced}
 		if m.Marker.Check() != nil {
 			return
@@ -85,6 +99,9 @@ func FuzzMark(f *testing.F) {
 		d := Describe(m, text)
 		if got := ParseMark(d); got != m {
 			t.Errorf("%q: %+v, want %+v", d, got, m)
+		}
+		if got := ParseMarkedName(MarkedName(m)); got != m {
+			t.Errorf("%q: %+v, want %+v", MarkedName(m), got, m)
 		}
 		if n := strings.Count(d, "\n"); n > 1 {
 			t.Errorf("%q has %d line breaks", d, n)
@@ -181,6 +198,36 @@ func TestSuccessIsNotBelieved(t *testing.T) {
 	}
 	if err := k.RemoveSnapshot(t.Context(), target); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a snapshot that is still there was reported as removed: %v", err)
+	}
+}
+
+// TestUnfinishedSnapshots: what is still being made is waited for by whoever
+// wants it, and is nothing to go back to.
+func TestUnfinishedSnapshots(t *testing.T) {
+	unfinished := func() *liar {
+		return &liar{tree: []Snapshot{{ID: "x", Name: "katprep-run-1", Mark: Mark{Marker: "katprep-run-1"}, Unfinished: true}}}
+	}
+	l := unfinished()
+	k := keeper(l)
+	if _, found, err := k.FindSnapshot(t.Context(), target); found || katprep.KindOf(err) != katprep.Conflict || katprep.HintOf(err) == "" {
+		t.Errorf("find: %v, %v", found, err)
+	}
+	if _, err := k.RevertSnapshot(t.Context(), target); katprep.KindOf(err) != katprep.Conflict {
+		t.Errorf("revert: %v", err)
+	}
+	if _, err := k.CreateSnapshot(t.Context(), target, act.SnapshotOptions{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("create, and it is never finished: %v", err)
+	}
+	for what, end := range map[string]func(l *liar){"finished": func(l *liar) { l.tree[0].Unfinished = false }, "failed": func(l *liar) { l.tree = nil }} {
+		l := unfinished()
+		time.AfterFunc(20*time.Millisecond, func() { l.mu.Lock(); defer l.mu.Unlock(); end(l) })
+		ref, err := keeper(l).CreateSnapshot(t.Context(), target, act.SnapshotOptions{})
+		if err != nil || (ref.ID == "x") != (what == "finished") || len(l.tree) != 1 {
+			t.Errorf("%s: %+v, %v, %d snapshots", what, ref, err, len(l.tree))
+		}
+	}
+	if err := keeper(l).RemoveSnapshot(t.Context(), target); err != nil || len(l.tree) > 0 {
+		t.Errorf("remove: %v", err)
 	}
 }
 
