@@ -12,6 +12,7 @@ import (
 type Check struct {
 	Source      katprep.Source
 	Missing     []string      // permissions or plugins that are missing, and what that costs
+	Untried     []string      // permissions that the configuration needs and whose lack shows only when something is written
 	CertExpires time.Time     // of the server's certificate; zero without TLS
 	ClockSkew   time.Duration // the server's clock minus ours, if known
 }

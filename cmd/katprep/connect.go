@@ -35,7 +35,10 @@ func checkConnections(a *app, cfg *config.Config) error {
 		return sayCheck(a, name, c, err)
 	}
 	for _, s := range sources {
-		if err := look(s.Name, func(ctx context.Context) (collect.Check, error) { return checkSource(ctx, s.Collector) }); err != nil {
+		if err := look(s.Name, func(ctx context.Context) (collect.Check, error) {
+			ck, err := checkSource(ctx, s.Collector)
+			return checkAnnouncing(ctx, cfg, s.Collector, ck, err)
+		}); err != nil {
 			return err
 		}
 	}
@@ -79,7 +82,7 @@ func checkSource(ctx context.Context, c collect.Collector) (collect.Check, error
 // sayCheck prints one system as a checklist.
 func sayCheck(a *app, name string, c collect.Check, err error) error {
 	if a.term.JSON() {
-		v := map[string]any{"name": name, "ok": err == nil, "source": c.Source, "missing": c.Missing}
+		v := map[string]any{"name": name, "ok": err == nil, "source": c.Source, "missing": c.Missing, "untried": c.Untried}
 		if err != nil {
 			v["problem"] = err.Error()
 		}
@@ -98,6 +101,9 @@ func sayCheck(a *app, name string, c collect.Check, err error) error {
 		fmt.Fprintf(w, "  as %s\n", term.Clean(c.Source.User))
 	}
 	sayMissing(w, c.Missing)
+	if len(c.Untried) > 0 {
+		fmt.Fprintf(w, "  · not tried, as that would write: %s\n", term.Clean(strings.Join(c.Untried, ", ")))
+	}
 	if !c.CertExpires.IsZero() {
 		left := time.Until(c.CertExpires)
 		sign := "✓"

@@ -7,17 +7,18 @@ import (
 )
 
 type maintenanceCmd struct {
-	Plan      maintPlanCmd    `cmd:"" help:"Freeze what a run will do with each host."`
-	Check     maintCheckCmd   `cmd:"" help:"Ask monitoring systems and hypervisors whether a run will work; changes nothing."`
-	Prepare   maintPrepareCmd `cmd:"" help:"Set downtimes and make VM snapshots."`
-	Execute   maintExecuteCmd `cmd:"" help:"Patch, and reboot where it is due."`
-	Verify    maintVerifyCmd  `cmd:"" help:"Look whether everything is as it should be."`
-	Cleanup   maintCleanupCmd `cmd:"" help:"Remove our VM snapshots and downtimes."`
-	Revert    maintRevertCmd  `cmd:"" help:"Take hosts back to their VM snapshots."`
-	Run       maintRunCmd     `cmd:"" help:"Prepare, execute, verify and clean up, wave by wave."`
-	Status    maintStatusCmd  `cmd:"" help:"Say how far the hosts of a run are."`
-	List      maintListCmd    `cmd:"" help:"List the runs."`
-	Leftovers leftoversCmd    `cmd:"" help:"List forgotten VM snapshots of katprep, and remove them."`
+	Plan      maintPlanCmd     `cmd:"" help:"Freeze what a run will do with each host."`
+	Check     maintCheckCmd    `cmd:"" help:"Ask monitoring systems and hypervisors whether a run will work; changes nothing."`
+	Prepare   maintPrepareCmd  `cmd:"" help:"Set downtimes and make VM snapshots."`
+	Execute   maintExecuteCmd  `cmd:"" help:"Patch, and reboot where it is due."`
+	Verify    maintVerifyCmd   `cmd:"" help:"Look whether everything is as it should be."`
+	Cleanup   maintCleanupCmd  `cmd:"" help:"Remove our VM snapshots and downtimes."`
+	Revert    maintRevertCmd   `cmd:"" help:"Take hosts back to their VM snapshots."`
+	Run       maintRunCmd      `cmd:"" help:"Prepare, execute, verify and clean up, wave by wave."`
+	Status    maintStatusCmd   `cmd:"" help:"Say how far the hosts of a run are."`
+	List      maintListCmd     `cmd:"" help:"List the runs."`
+	Announce  maintAnnounceCmd `cmd:"" help:"Say on the hosts' pages in Foreman what a run did."`
+	Leftovers leftoversCmd     `cmd:"" help:"List forgotten VM snapshots of katprep, and remove them."`
 }
 
 // runFlags name a run and narrow it to some of its hosts.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -23,6 +24,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"katprep":   main,
 		"landscape": serveLandscape,
+		"fetch":     fetch,
 		"vcenter":   serveVCenter,
 	})
 }
@@ -108,4 +110,21 @@ func serveLandscape() {
 	}
 	srv := &http.Server{Handler: landscape.New(landscape.Options{Hosts: hosts, Speed: speed}), ReadHeaderTimeout: time.Minute}
 	srv.Serve(ln)
+}
+
+// fetch is "fetch URL": what the landscape says, as its admin sees it.
+func fetch() {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, os.Args[1], nil)
+	if err == nil {
+		req.SetBasicAuth("admin", "changeme")
+		var resp *http.Response
+		if resp, err = http.DefaultClient.Do(req); err == nil {
+			defer resp.Body.Close()
+			_, err = io.Copy(os.Stdout, resp.Body)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }

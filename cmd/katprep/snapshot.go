@@ -57,7 +57,11 @@ func (c *snapshotCmd) Run(a *app) error {
 		return err
 	}
 	a.pushConfigured()
-	return a.sayTaken(snap, id)
+	err = a.sayTaken(snap, id)
+	if ph == katprep.After {
+		a.announceAfter(run)
+	}
+	return err
 }
 
 // takeOptions say which snapshot is wanted.

@@ -70,6 +70,12 @@ var (
 	callUpdateParam = put("/api/hosts/:host_id/parameters/:id", "", "parameter", "parameter.value")
 	callDeleteParam = &Call{Method: http.MethodDelete, Path: "/api/hosts/:host_id/parameters/:id"}
 
+	callUpdateHost   = put("/api/hosts/:id", "", "host", "host.comment")
+	callUploadReport = post("/api/config_reports", "", "config_report", "config_report.host", "config_report.reported_at", "config_report.status",
+		"config_report.metrics", "config_report.logs")
+	callConfigReports = get("/api/config_reports", "", params()...)
+	callLastReport    = get("/api/hosts/:host_id/config_reports/last", "")
+
 	callReports        = get("/api/report_templates", "", params()...).since(Reports)
 	callGenerateReport = post("/api/report_templates/:id/generate", "", "input_values", "report_format", "gzip").reads().text().since(ReportFormats)
 )
@@ -114,7 +120,7 @@ var (
 func Calls() []Call {
 	all := []*Call{
 		callStatus, callPlugins, callHosts, callHost, callFacts, callHostFacts, callOrgs, callLocs, callGroups, callUsers, callUserGroups, callSettings,
-		callPower, callParams, callCreateParam, callUpdateParam, callDeleteParam, callReports, callGenerateReport,
+		callPower, callParams, callCreateParam, callUpdateParam, callDeleteParam, callUpdateHost, callUploadReport, callConfigReports, callLastReport, callReports, callGenerateReport,
 		callHostErrata, callPackages, callDebs, callTraces, callInstallable, callApplicable, callErrata, callViews, callEnvironments,
 		callCollections, callAgentErrata, callAgentPackages,
 		callFeatures, callTemplates, callCreateJob, callJobs, callJob, callJobOutput, callCancelJob, callTask,

@@ -19,25 +19,12 @@ type pendingReport struct {
 	user  string
 }
 
-// A configReport is an uploaded report about a host.
-type configReport struct {
-	id     int
-	host   string
-	at     string
-	status map[string]any
-	body   json.RawMessage
-}
-
 func (s *Server) reportRoutes() []route {
 	return []route{
 		{"GET /api/report_templates", "view_report_templates", "", s.listReportTemplates},
 		{"POST /api/report_templates/{id}/generate", "generate_report_templates", "", s.generate},
 		{"POST /api/report_templates/{id}/schedule_report", "generate_report_templates", "", s.scheduleReport},
 		{"GET /api/report_templates/{id}/report_data/{job}", "generate_report_templates", "", s.reportData},
-		{"POST /api/config_reports", "upload_config_reports", "", s.uploadReport},
-		{"GET /api/config_reports", "view_config_reports", "", s.listReports},
-		{"GET /api/hosts/{host}/config_reports/last", "view_config_reports", "", s.lastReport},
-		{"DELETE /api/config_reports/{id}", "destroy_config_reports", "", s.deleteReport},
 	}
 }
 
@@ -156,75 +143,4 @@ func (s *Server) reportData(c *call) *reply {
 		return &reply{status: 204, kind: "application/json"}
 	}
 	return &reply{status: 200, kind: r.kind, body: r.body}
-}
-
-// uploadReport stores a report. A host that nobody knows is created: that is
-// what the real server does.
-func (s *Server) uploadReport(c *call) *reply {
-	var b struct {
-		Report struct {
-			Host   string         `json:"host"`
-			At     string         `json:"reported_at"`
-			Status map[string]any `json:"status"`
-		} `json:"config_report"`
-	}
-	if bad := c.decode(&b); bad != nil {
-		return bad
-	}
-	r := b.Report
-	for key := range r.Status {
-		if !strings.Contains("applied restarted failed failed_restarts skipped pending", key) {
-			return fail(500, "Internal Server Error: the server was unable to finish the request.")
-		}
-	}
-	if r.Host == "" {
-		return unprocessable("host", "can't be blank")
-	}
-	for _, old := range s.reports {
-		if old.host == r.Host && old.at == r.At {
-			return unprocessable("reported_at", "has already been taken")
-		}
-	}
-	if s.byName[r.Host] == nil {
-		s.addHost(r.Host)
-	}
-	s.nextID++
-	report := configReport{s.nextID, r.Host, r.At, r.Status, c.body}
-	s.reports = append(s.reports, report)
-	return object(201, report.json())
-}
-
-func (r configReport) json() map[string]any {
-	return map[string]any{"id": r.id, "host_id": 0, "host_name": r.host, "reported_at": r.at, "status": r.status}
-}
-
-func (s *Server) listReports(c *call) *reply {
-	found, err := filter(s.reports, c.q.Get("search"), fieldsOf(map[string]func(configReport) string{"host": func(r configReport) string { return r.host }}))
-	if err != nil {
-		return badSearch(err)
-	}
-	return page(c, len(s.reports), found, func(r configReport) any { return r.json() })
-}
-
-func (s *Server) lastReport(c *call) *reply {
-	h, bad := s.host(c)
-	if bad != nil {
-		return bad
-	}
-	for i := len(s.reports) - 1; i >= 0; i-- {
-		if s.reports[i].host == h.name {
-			return object(200, s.reports[i].json())
-		}
-	}
-	return noSuch("config_report", "last")
-}
-
-func (s *Server) deleteReport(c *call) *reply {
-	for i, r := range s.reports {
-		if itoa(r.id) == c.PathValue("id") {
-			s.reports = append(s.reports[:i:i], s.reports[i+1:]...)
-			return object(200, r.json())
-		}
-	}
-	return noSuch("config_report", c.PathValue("id"))
 }

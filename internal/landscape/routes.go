@@ -11,7 +11,7 @@ import (
 // it needs.
 func (s *Server) routes() *http.ServeMux {
 	m := http.NewServeMux()
-	for _, r := range slices.Concat(s.coreRoutes(), s.contentRoutes(), s.placeRoutes(), s.actionRoutes(), s.agentRoutes(), s.reportRoutes()) {
+	for _, r := range slices.Concat(s.coreRoutes(), s.contentRoutes(), s.placeRoutes(), s.actionRoutes(), s.agentRoutes(), s.reportRoutes(), s.configReportRoutes()) {
 		if r.plugin == "" || s.hasPlugin(r.plugin) {
 			m.Handle(r.pattern, guard(r.permission, r.handler))
 		}
