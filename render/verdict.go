@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stdevel/katprep"
@@ -15,7 +16,30 @@ func (d *Data) Bad() bool {
 	}
 	t := d.Totals
 	return t.Unknown > 0 || t.Errata[katprep.Unknown] > 0 || t.Updates[katprep.Unknown] > 0 || len(d.UnknownHosts()) > 0 ||
-		len(d.sourceProblems()) > 0 || len(d.FailedSteps()) > 0
+		len(d.sourceProblems()) > 0 || len(d.FailedSteps()) > 0 || d.inconclusive() != ""
+}
+
+// inconclusive says why a report of hosts that were all read is none about
+// their patches: nobody knows what was pending.
+func (d *Data) inconclusive() string {
+	blind, read := 0, 0
+	for i := range d.Hosts {
+		h := &d.Hosts[i]
+		if h.After == "" || h.After == katprep.Failed {
+			continue
+		}
+		read++
+		if !h.Knows(katprep.AspectErrata) && !h.Knows(katprep.AspectUpdates) {
+			blind++
+		}
+	}
+	switch n := d.ErrataUnknown(); {
+	case n > 0 && n >= max(read, d.After.Snapshot.Counts.Hosts-d.After.Snapshot.Counts.Failed):
+		return "Inconclusive: errata are not known for any host that was read."
+	case blind > 0:
+		return fmt.Sprintf("Inconclusive for %s: neither errata nor package updates are known.", hostsWord(blind))
+	}
+	return ""
 }
 
 // Verdict sums the report up in sentences. What is unknown comes first and is
@@ -39,6 +63,9 @@ func (d *Data) Verdict() []string {
 	out = append(out, d.forgotten()...)
 	out = append(out, d.sums())
 	unknown := d.ErrataUnknown()
+	if s := d.inconclusive(); s != "" {
+		out = slices.Insert(out, 0, s)
+	}
 	if unknown > 0 {
 		out = append(out, fmt.Sprintf("Errata are not known for %s.", hostsWord(unknown)))
 	}

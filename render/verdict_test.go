@@ -69,6 +69,14 @@ func TestVerdictTellsOfWhatIsNotComplete(t *testing.T) {
 		"removed host": {func(r *katprep.Report) {
 			r.Totals.Changed, r.Totals.Removed, r.Totals.Errata = 0, 1, map[katprep.Ending]int{katprep.Unknown: 1}
 		}, "1 host is in the before-snapshot only: what became of its patches is unknown"},
+		"errata of no host known": {func(r *katprep.Report) {
+			r.Hosts[0].Known = []katprep.Aspect{katprep.AspectPackages, katprep.AspectUpdates}
+		}, "Inconclusive: errata are not known for any host that was read."},
+		"neither errata nor updates": {func(r *katprep.Report) {
+			other := r.Hosts[0]
+			other.Known, other.ID = []katprep.Aspect{katprep.AspectPackages}, "deb02"
+			r.Hosts, r.After.Snapshot.Counts.Hosts = append(r.Hosts, other), 2
+		}, "Inconclusive for 1 host: neither errata nor package updates are known."},
 		"failed step": {func(r *katprep.Report) { r.Run = record(r.Hosts[0].Host, r.Hosts[0].Host) }, "failed or are not confirmed"},
 	} {
 		r := clean()

@@ -249,6 +249,7 @@ func (p *pair) title() string {
 type totals struct {
 	Hosts, Unchanged, Changed, Unknown, Added, Removed, NotSelected int
 	Rebooted, Packages, Downgraded, Unplanned                       int
+	NoErrata, Blind                                                 int // hosts that were read, and whose errata, or also updates, are not known
 	Errata                                                          [len(katprep.Endings)]int
 }
 
@@ -273,6 +274,12 @@ func (t *totals) add(s *summary) {
 	}
 	for _, o := range s.Errata {
 		t.Errata[o.Ending]++
+	}
+	if s.is(flagNoErrata) && !s.is(flagGap) {
+		t.NoErrata++
+	}
+	if s.is(flagBlind) && !s.is(flagGap) {
+		t.Blind++
 	}
 	t.Packages += s.Packages
 	t.Downgraded += s.Downgraded

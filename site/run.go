@@ -53,6 +53,7 @@ type missing struct {
 	Word      render.Word
 	Exception string
 	Why       string // the exception excuses nothing
+	ending    katprep.Ending
 }
 
 // A checkRow is the checklist of one host, a cell for each kind of step.
@@ -283,7 +284,7 @@ func (b *builder) missingOf(p *pair, list []summary) []missing {
 			if e == katprep.Installed || e == katprep.RebootPending {
 				continue
 			}
-			m := missing{Host: hp.Name, Href: b.hostHref(hp.Host), Erratum: id, Word: render.EndingWord(e)}
+			m := missing{Host: hp.Name, Href: b.hostHref(hp.Host), Erratum: id, Word: render.EndingWord(e), ending: e}
 			m.Exception, m.Why = b.excuses(p, hp.Name, b.m.erratum(id))
 			out = append(out, m)
 		}

@@ -43,6 +43,7 @@ const (
 	flagPage                       // has a page of the change
 	flagKernel                     // runs another kernel
 	flagNoErrata                   // errata are not known afterwards
+	flagBlind                      // neither errata nor updates are known of a host that was read
 )
 
 func (s *summary) is(f flags) bool { return s.Flags&f != 0 }
@@ -82,6 +83,9 @@ func summarise(h *katprep.HostChange, page bool, plan *katprep.HostPlan) summary
 	}
 	if h.After != "" && !h.Knows(katprep.AspectErrata) {
 		s.Flags |= flagNoErrata
+		if h.After != katprep.Failed && !h.Knows(katprep.AspectUpdates) {
+			s.Flags |= flagBlind
+		}
 	}
 	for i := range h.Packages {
 		if h.Packages[i].Kind == katprep.Downgraded {
