@@ -237,13 +237,16 @@ func deltaSizes(d []byte) (from, to uint64, rest []byte, err error) {
 	return from, to, d[n+m:], nil
 }
 
-// applyDelta makes the text that a delta says of its base.
-func applyDelta(from, d []byte) ([]byte, error) {
+// applyDelta makes the text that a delta says of its base, in the empty
+// buffer out if it has room.
+func applyDelta(out, from, d []byte) ([]byte, error) {
 	size, to, d, err := deltaSizes(d)
 	if err != nil || size != uint64(len(from)) {
 		return nil, errDelta
 	}
-	out := make([]byte, 0, to)
+	if out = out[:0]; uint64(cap(out)) < to {
+		out = make([]byte, 0, to)
+	}
 	for len(d) > 0 {
 		op := d[0]
 		d = d[1:]

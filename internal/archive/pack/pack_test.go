@@ -210,11 +210,11 @@ func FuzzDelta(f *testing.F) {
 	f.Add([]byte("a\nb\n"), []byte(""))
 	f.Add(bytes.Repeat([]byte("0123456789abcdef\n"), 9000), bytes.Repeat([]byte("0123456789abcdef\n"), 9001))
 	f.Fuzz(func(t *testing.T, from, to []byte) {
-		got, err := applyDelta(from, newBase(from, 0).delta(nil, to))
+		got, err := applyDelta(nil, from, newBase(from, 0).delta(nil, to))
 		if err != nil || !bytes.Equal(got, to) {
 			t.Fatalf("got %q, %v; want %q", got, err, to)
 		}
-		_, _ = applyDelta(from, to) // anything may be damaged; nothing may panic
+		_, _ = applyDelta(nil, from, to) // anything may be damaged; nothing may panic
 	})
 }
 

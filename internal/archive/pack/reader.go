@@ -41,7 +41,7 @@ func (r *reader) at(ctx context.Context, offset uint64) (object.Kind, []byte, er
 		if err := ctx.Err(); err != nil {
 			return 0, nil, err
 		}
-		e, err := r.entry(offset)
+		e, err := r.entry(offset, nil)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -73,7 +73,7 @@ func (r *reader) at(ctx context.Context, offset uint64) (object.Kind, []byte, er
 func (r *reader) resolve(kind object.Kind, data []byte, chain []step) (object.Kind, []byte, error) {
 	var err error
 	for i := len(chain) - 1; i >= 0; i-- {
-		if data, err = applyDelta(data, chain[i].data); err != nil {
+		if data, err = applyDelta(nil, data, chain[i].data); err != nil {
 			return 0, nil, err
 		}
 		if i > 0 { // bases of others; the last is the object itself
@@ -99,8 +99,9 @@ type inflater struct {
 
 var inflaters = sync.Pool{New: func() any { return &inflater{buf: bufio.NewReaderSize(nil, 1<<13)} }}
 
-// entry reads the entry at an offset.
-func (r *reader) entry(offset uint64) (p packed, err error) {
+// entry reads the entry at an offset, into an empty buffer that it asks for
+// if there is anybody to ask.
+func (r *reader) entry(offset uint64, buffer func(size int) []byte) (p packed, err error) {
 	in := inflaters.Get().(*inflater)
 	defer inflaters.Put(in)
 	in.buf.Reset(io.NewSectionReader(r.file, int64(offset), 1<<62-int64(offset)))
@@ -124,14 +125,20 @@ func (r *reader) entry(offset uint64) (p packed, err error) {
 	default:
 		return p, fmt.Errorf("entry at %d: unknown kind %d", offset, kind)
 	}
-	if p.data, err = in.inflate(size); err != nil {
+	if buffer == nil {
+		p.data = make([]byte, size)
+	} else {
+		p.data = buffer(int(size))[:size]
+	}
+	if err = in.inflate(p.data); err != nil {
 		return p, fmt.Errorf("entry at %d: %w", offset, err)
 	}
 	return p, nil
 }
 
-// inflate reads exactly size bytes, and the checksum that follows them.
-func (in *inflater) inflate(size uint64) ([]byte, error) {
+// inflate reads data, which is all that there must be, and the checksum that
+// follows it.
+func (in *inflater) inflate(data []byte) error {
 	var err error
 	if in.z == nil {
 		in.z, err = zlib.NewReader(in.buf)
@@ -140,20 +147,19 @@ func (in *inflater) inflate(size uint64) ([]byte, error) {
 	}
 	if err != nil {
 		in.z = nil
-		return nil, err
+		return err
 	}
-	data := make([]byte, size)
 	if _, err := io.ReadFull(in.z, data); err != nil {
-		return nil, noEOF(err)
+		return noEOF(err)
 	}
 	var more [1]byte
 	switch n, err := in.z.Read(more[:]); {
 	case n != 0:
-		return nil, errors.New("longer than it says")
+		return errors.New("longer than it says")
 	case err != io.EOF:
-		return nil, noEOF(err)
+		return noEOF(err)
 	}
-	return data, nil
+	return nil
 }
 
 func noEOF(err error) error {
