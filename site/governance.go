@@ -199,8 +199,12 @@ type compliancePage struct {
 
 type exceptionRow struct {
 	*katprep.Exception
-	Expired bool
-	Covers  int
+	Expired   bool
+	Covers    int
+	Recorded  time.Time
+	Link      *Link // the commit that brought it; nil if not known
+	Signature Signature
+	Backdated bool // it says that it is older than its commit
 }
 
 type exceptionsPage struct {
@@ -246,7 +250,13 @@ func (b *builder) exceptionPage() error {
 	d := exceptionsPage{base: b.base("exceptions.html", "exceptions", "Exceptions", true)}
 	for i := range b.exceptions {
 		x := &b.exceptions[i]
-		d.Rows = append(d.Rows, exceptionRow{x, len(b.m.snapshots) > 0 && policy.Expired(x, b.now()), b.gov.covered[x.ID]})
+		r := exceptionRow{Exception: x, Expired: len(b.m.snapshots) > 0 && policy.Expired(x, b.now()), Covers: b.gov.covered[x.ID], Recorded: b.recorded(x)}
+		if i, ok := b.chain.recorded[exceptionKey(x)]; ok {
+			r.Link = &b.chain.links[i]
+			r.Signature = b.chain.signature(r.Link.Commit)
+			r.Backdated = r.Recorded.Sub(x.Created) > drift
+		}
+		d.Rows = append(d.Rows, r)
 	}
 	slices.SortStableFunc(d.Rows, func(x, y exceptionRow) int {
 		if x.Expired != y.Expired {

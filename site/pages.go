@@ -81,6 +81,7 @@ type verdict struct {
 	due       string // date; "" without
 	exception string // ID of the exception that covers it
 	lapsed    bool   // the exception has expired
+	after     bool   // the exception was recorded after the deadline
 }
 
 func (v verdict) word() render.Word {
@@ -99,6 +100,17 @@ func (v verdict) word() render.Word {
 	return render.Word{Shape: "–", Text: "no deadline", Class: "none"}
 }
 
+// remark says what is wrong with the exception that covers a finding.
+func (v verdict) remark() string {
+	switch {
+	case v.lapsed:
+		return "expired"
+	case v.after:
+		return "recorded after the deadline"
+	}
+	return ""
+}
+
 func (b *builder) now() time.Time { return b.m.head().Snapshot.Finished }
 
 func (b *builder) judge(h *host, e *katprep.Erratum, installed time.Time) (policy.Judgement, verdict) {
@@ -106,6 +118,9 @@ func (b *builder) judge(h *host, e *katprep.Erratum, installed time.Time) (polic
 	v := verdict{standing: j.Standing, due: string(j.Due)}
 	if j.Exception != nil {
 		v.exception, v.lapsed = j.Exception.ID, j.Expired
+		if due, err := time.Parse(time.DateOnly, v.due); err == nil {
+			v.after = b.recorded(j.Exception).After(due.AddDate(0, 0, 1))
+		}
 	}
 	return j, v
 }
@@ -269,7 +284,7 @@ func (b *builder) erratumKey(e *katprep.Erratum, rows []erratumRow, live bool) s
 	}
 	for i := range rows {
 		r := &rows[i]
-		k.add(r.Host.slug, r.Host.Name, r.Word.Text, r.Known, string(r.Deadline.standing), r.Deadline.due, r.Deadline.exception)
+		k.add(r.Host.slug, r.Host.Name, r.Word.Text, r.Known, string(r.Deadline.standing), r.Deadline.due, r.Deadline.exception, r.Deadline.remark())
 		if r.Pair != nil {
 			k.add(r.Pair.dir, r.Pair.title(), string(r.Pair.After.Commit))
 		}

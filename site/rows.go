@@ -195,6 +195,9 @@ func (m *markup) deadline(d verdict) *markup {
 	}
 	if d.exception != "" {
 		m.lit(` <a class="soft" href="`).text(m.root).lit(`exceptions.html">exception `).text(d.exception).lit(`</a>`)
+		if r := d.remark(); r != "" {
+			m.lit(` <span class="bad">`).lit(r).lit(`</span>`)
+		}
 	}
 	return m.lit(`</td>`)
 }
