@@ -81,7 +81,7 @@ func (h hasty) hasten() (stop func()) {
 			select {
 			case <-done:
 				return
-			case <-time.After(time.Second):
+			case <-time.After(200 * time.Millisecond):
 				h.z.StopServer()
 				if err := h.z.StartServer(); err != nil {
 					return // the downtime will not be confirmed
