@@ -27,6 +27,8 @@ func List() []Known {
 		{Name: "katprep_virt_name", Meaning: "the VM's name there, if it is another one"},
 		{Name: "katprep_virt_type", Meaning: "type of the hypervisor; the configuration knows it"},
 		{Name: "katprep_virt_snapshot", Meaning: "whether a VM snapshot protects the host: yes or no", Default: "0", YesNo: true},
+		{Name: "katprep_last_maintenance", Meaning: "written by katprep: what the last run did"},
+		{Name: "katprep_last_maintenance_url", Meaning: "written by katprep: where to read on"},
 		{Name: "katprep_owner", Meaning: "who is responsible for the host"},
 	}
 }
