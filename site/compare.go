@@ -22,6 +22,7 @@ type comparison struct {
 	key  string
 	same int
 	list []summary
+	move moves
 	size []*int // of the pages of list, once they are made
 	gaps map[katprep.HostID]*katprep.HostChange
 	plan map[katprep.HostID]*katprep.HostPlan
@@ -30,11 +31,11 @@ type comparison struct {
 // compare reads a pair and writes the pages of its changes; if an earlier
 // build has done so, its pages are kept.
 func (b *builder) compare(ctx context.Context, p *pair) (*comparison, error) {
-	c := &comparison{b: b, p: p, key: b.pairKey(p)}
+	c := &comparison{b: b, p: p, key: b.pairKey(p), move: moves{}}
 	if c.remembered() {
 		return c, nil
 	}
-	c.same, c.list = 0, nil
+	c.same, c.list, c.move = 0, nil, moves{}
 	if err := cmp.Or(c.read(ctx), b.flush()); err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func (c *comparison) remember() error {
 	for i, n := range c.size {
 		c.list[i].Size = *n
 	}
-	return c.b.write(nil, c.p.cachePath(), append([]byte(c.errataHash()), encodeSummaries(c.key, c.same, c.list)...))
+	return c.b.write(nil, c.p.cachePath(), append([]byte(c.errataHash()), encodeSummaries(c.key, c.same, c.list, c.move)...))
 }
 
 // cachePath is where a comparison is remembered.
@@ -76,7 +77,7 @@ func (c *comparison) remembered() bool {
 	if err != nil || len(raw) < 64 {
 		return false
 	}
-	c.same, c.list, err = decodeSummaries(c.key, raw[64:])
+	c.same, c.list, c.move, err = decodeSummaries(c.key, raw[64:])
 	if err != nil || string(raw[:64]) != c.errataHash() {
 		return false
 	}
@@ -240,6 +241,7 @@ func compareHosts(a, b katprep.Host) int {
 func (c *comparison) add(h *katprep.HostChange) error {
 	delete(c.gaps, h.HostID)
 	s := summarise(h, true, c.plan[h.HostID])
+	c.move.add(h.Packages)
 	size := new(int)
 	c.list, c.size = append(c.list, s), append(c.size, size)
 	if !s.is(flagPage) {

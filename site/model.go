@@ -25,6 +25,8 @@ type model struct {
 	records     map[string][]record // by erratum ID
 	sums        map[string][32]byte // of the details of errata
 	erratumSums map[string]erratumSum
+	packages    map[string]*pkg
+	followed    map[string]bool // packages that have pages
 }
 
 // A pair is two snapshots that are compared: a maintenance, or a snapshot and
@@ -94,6 +96,7 @@ func newModel() *model {
 	return &model{
 		runs: map[katprep.RunID]*katprep.RunRecord{}, errata: map[string]*katprep.Erratum{},
 		index: map[katprep.HostID]int32{}, records: map[string][]record{}, sums: map[string][32]byte{}, erratumSums: map[string]erratumSum{},
+		packages: map[string]*pkg{}, followed: map[string]bool{},
 	}
 }
 

@@ -132,6 +132,7 @@ func (b *builder) hostPages(ctx context.Context) error {
 		return nil
 	}
 	b.failures = b.failuresOf()
+	b.m.followPackages()
 	for s, err := range b.src.States(ctx, b.m.head().Commit) {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return err
@@ -143,6 +144,7 @@ func (b *builder) hostPages(ctx context.Context) error {
 		if s.Status != katprep.Failed {
 			h.errataKnown, h.updatesKnown, h.packagesKnown = s.Knows(katprep.AspectErrata), s.Knows(katprep.AspectUpdates), s.Knows(katprep.AspectPackages)
 			h.updates = int32(len(s.Updates))
+			b.m.seePackages(hi, s.Packages)
 		}
 		if err := b.hostPage(h, hi, &s); err != nil {
 			return err

@@ -59,6 +59,7 @@ func (b *builder) pair(ctx context.Context, i int, p *pair) error {
 		rows = append(rows, b.absorb(i, p, s))
 		b.m.count(errata, s)
 	}
+	b.m.noteMoves(i, p, c.move)
 	if err := b.flush(); err != nil {
 		return err
 	}

@@ -82,6 +82,11 @@ func (b *builder) entries(put func(kind, title, href, extra string) error) error
 			return err
 		}
 	}
+	for _, name := range sortedKeys(b.m.packages) {
+		if err := put("Package", name, b.m.packages[name].path(), ""); err != nil {
+			return err
+		}
+	}
 	cves := map[string]bool{}
 	for _, id := range sortedKeys(b.m.errata) {
 		e := b.m.errata[id]

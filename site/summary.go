@@ -140,7 +140,7 @@ func (e *encoder) str(s string) {
 	e.b = append(e.b, s...)
 }
 
-func encodeSummaries(key string, same int, list []summary) []byte {
+func encodeSummaries(key string, same int, list []summary, mv moves) []byte {
 	e := &encoder{ids: map[string]int{}}
 	e.str(key)
 	e.int(same)
@@ -161,6 +161,7 @@ func encodeSummaries(key string, same int, list []summary) []byte {
 			e.outcome(o)
 		}
 	}
+	e.moves(mv)
 	return e.b
 }
 
@@ -209,10 +210,10 @@ func (d *decoder) str() string {
 const maxCount = 1 << 31
 
 // decodeSummaries reads what encodeSummaries wrote, if it was for key.
-func decodeSummaries(key string, b []byte) (same int, list []summary, err error) {
+func decodeSummaries(key string, b []byte) (same int, list []summary, mv moves, err error) {
 	d := &decoder{b: b}
 	if d.str() != key {
-		return 0, nil, fmt.Errorf("%w: it is of another comparison", errCache)
+		return 0, nil, nil, fmt.Errorf("%w: it is of another comparison", errCache)
 	}
 	same = d.int(maxCount)
 	n := d.int(len(d.b))
@@ -220,13 +221,14 @@ func decodeSummaries(key string, b []byte) (same int, list []summary, err error)
 	for range n {
 		list = append(list, d.summary())
 		if d.err != nil {
-			return 0, nil, d.err
+			return 0, nil, nil, d.err
 		}
 	}
+	mv = d.moves()
 	if d.err != nil || len(d.b) > 0 {
-		return 0, nil, errCache
+		return 0, nil, nil, errCache
 	}
-	return same, list, nil
+	return same, list, mv, nil
 }
 
 func (d *decoder) summary() (s summary) {

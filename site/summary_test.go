@@ -1,6 +1,7 @@
 package site
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,11 +17,16 @@ func someSummaries() []summary {
 	}
 }
 
+var someMoves = moves{{name: "openssl", before: "1", after: "2", kind: katprep.Upgraded}: 3, {name: "kernel", after: "5, 6", kind: katprep.Added}: 1}
+
 func TestSummariesRoundTrip(t *testing.T) {
 	for _, list := range [][]summary{nil, someSummaries()} {
-		same, got, err := decodeSummaries("key", encodeSummaries("key", 17, list))
+		same, got, mv, err := decodeSummaries("key", encodeSummaries("key", 17, list, someMoves))
 		if err != nil || same != 17 {
 			t.Fatalf("%d, %v", same, err)
+		}
+		if !maps.Equal(mv, someMoves) {
+			t.Errorf("moves: %v", mv)
 		}
 		if d := cmp.Diff(len(list), len(got)); d != "" {
 			t.Error(d)
@@ -31,7 +37,7 @@ func TestSummariesRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if _, _, err := decodeSummaries("other", encodeSummaries("key", 0, nil)); err == nil {
+	if _, _, _, err := decodeSummaries("other", encodeSummaries("key", 0, nil, nil)); err == nil {
 		t.Error("the memory of another comparison is taken")
 	}
 }
@@ -39,15 +45,15 @@ func TestSummariesRoundTrip(t *testing.T) {
 // FuzzDecodeSummaries holds that damaged memory is an error and never a panic,
 // and that what is accepted is what would be written.
 func FuzzDecodeSummaries(f *testing.F) {
-	f.Add(encodeSummaries("key", 17, someSummaries()))
-	f.Add(encodeSummaries("key", 0, nil))
+	f.Add(encodeSummaries("key", 17, someSummaries(), someMoves))
+	f.Add(encodeSummaries("key", 0, nil, nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		same, list, err := decodeSummaries("key", b)
+		same, list, mv, err := decodeSummaries("key", b)
 		if err != nil {
 			return
 		}
-		again := encodeSummaries("key", same, list)
-		if s2, l2, err := decodeSummaries("key", again); err != nil || s2 != same || !cmp.Equal(l2, list) {
+		again := encodeSummaries("key", same, list, mv)
+		if s2, l2, m2, err := decodeSummaries("key", again); err != nil || s2 != same || !cmp.Equal(l2, list) || !maps.Equal(m2, mv) {
 			t.Errorf("%q decodes to what does not come back", b)
 		}
 	})

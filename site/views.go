@@ -34,7 +34,7 @@ func newViews() (*views, error) {
 	t = t.Funcs(template.FuncMap{
 		"changeErrata": changeErrata, "changePackages": changePackages, "pairRows": pairRows, "gapRows": gapRows,
 		"advisoryRows": advisoryRows, "eventRows": eventRows, "hostRows": hostRows, "erratumHosts": erratumHosts,
-		"erratumRows": erratumList, "openRows": openRows, "findingRows": findingRows, "packageLines": packageLines, "cveLinks": cveLinks, "counts": countsHTML,
+		"erratumRows": erratumList, "openRows": openRows, "findingRows": findingRows, "packageLines": packageLines, "packageMoves": packageMoves, "packageHref": func(name string) string { return "packages/" + idSlug(name) + ".html" }, "cveLinks": cveLinks, "counts": countsHTML,
 		"erratumHref": func(id string) string { return "errata/" + idSlug(id) + ".html" },
 		"cve":         func(id string) string { return "cves/" + idSlug(id) + ".html" },
 		"web":         web, "dict": dict, "n": plural, "selection": selectionText, "selected": selected,
