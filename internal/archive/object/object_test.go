@@ -88,3 +88,47 @@ func FuzzDecode(f *testing.F) {
 		DecodeTag(in)
 	})
 }
+
+// FuzzDiff holds that what Diff leaves out is in both trees, and that what it
+// yields turns one into the other.
+func FuzzDiff(f *testing.F) {
+	a := EncodeTree([]Entry{{Name: "a", Dir: true}, {Name: "a.b"}, {Name: "b", Hash: Hash{1}}, {Name: "d"}})
+	b := EncodeTree([]Entry{{Name: "a"}, {Name: "a.b", Hash: Hash{2}}, {Name: "b", Hash: Hash{1}}, {Name: "c"}})
+	f.Add(a, b)
+	f.Add(a, []byte(nil))
+	f.Add(append(bytes.Clone(b), a...), append(bytes.Clone(a), b...)) // not sorted, names twice
+	f.Add([]byte("40000 a\x0000000000000000000000"), []byte("100000 a/\x0000000000000000000000")) // a file that would pass for a folder
+	f.Fuzz(func(t *testing.T, before, after []byte) {
+		olds, err1 := DecodeTree(before)
+		news, err2 := DecodeTree(after)
+		count := map[Entry]int{}
+		for _, e := range olds {
+			count[e]++
+		}
+		for pair, err := range Diff(before, after) {
+			if err != nil {
+				if err1 == nil && err2 == nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if pair[0] != nil {
+				count[*pair[0]]--
+			}
+			if pair[1] != nil {
+				count[*pair[1]]++
+			}
+		}
+		if err1 != nil || err2 != nil {
+			t.Fatal("a malformed tree is none")
+		}
+		for _, e := range news {
+			count[e]--
+		}
+		for e, n := range count {
+			if n != 0 {
+				t.Fatalf("%+v: %d", e, n)
+			}
+		}
+	})
+}

@@ -2,6 +2,7 @@ package object
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -23,15 +24,15 @@ func compareEntries(a, b Entry) int {
 	if c := strings.Compare(a.Name[:n], b.Name[:n]); c != 0 {
 		return c
 	}
-	return int(a.after(n)) - int(b.after(n))
+	return int(after(a.Name, a.Dir, n)) - int(after(b.Name, b.Dir, n))
 }
 
-// after returns the byte that follows the first n of the name.
-func (e Entry) after(n int) byte {
+// after returns the byte that follows the first n of a name.
+func after[T string | []byte](name T, dir bool, n int) byte {
 	switch {
-	case n < len(e.Name):
-		return e.Name[n]
-	case e.Dir:
+	case n < len(name):
+		return name[n]
+	case dir:
 		return '/'
 	}
 	return 0
@@ -84,13 +85,101 @@ func Entries(content []byte) iter.Seq2[Entry, error] {
 				return
 			}
 			content = rest
-			if dir := string(mode) == "40000"; dir || len(mode) == 6 && mode[0] == '1' && mode[1] == '0' {
+			if dir := string(mode) == "40000"; dir || isFile(mode) {
 				if !yield(Entry{Name: string(name), Dir: dir, Hash: h}, nil) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// isFile leaves links and submodules out.
+func isFile(mode []byte) bool { return len(mode) == 6 && mode[0] == '1' && mode[1] == '0' }
+
+// Diff yields what differs between two trees: pairs of entries of one name,
+// of which one is nil if only one tree has it. The entries are Diff's own and
+// change with the next pair. Of a tree that is not sorted as Git sorts, more
+// may be yielded than differs, but nothing is left out.
+func Diff(before, after []byte) iter.Seq2[[2]*Entry, error] {
+	return func(yield func([2]*Entry, error) bool) {
+		a, b := treeReader{rest: before}, treeReader{rest: after}
+		a.next()
+		b.next()
+		for a.ok || b.ok {
+			var pair [2]*Entry
+			order := a.compare(&b)
+			switch {
+			case order < 0:
+				pair[0] = a.entry()
+			case order > 0:
+				pair[1] = b.entry()
+			case a.hash != b.hash:
+				pair = [2]*Entry{a.entry(), b.entry()}
+			}
+			if (pair[0] != nil || pair[1] != nil) && !yield(pair, nil) {
+				return
+			}
+			if order <= 0 {
+				a.next()
+			}
+			if order >= 0 {
+				b.next()
+			}
+		}
+		if err := cmp.Or(a.err, b.err); err != nil {
+			yield([2]*Entry{}, err)
+		}
+	}
+}
+
+// A treeReader walks over a tree and makes no strings.
+type treeReader struct {
+	rest []byte
+	ok   bool // there is an entry
+	err  error
+
+	name []byte
+	dir  bool
+	hash Hash
+	e    Entry
+}
+
+func (r *treeReader) next() {
+	r.ok = false
+	for len(r.rest) > 0 && r.err == nil {
+		var mode []byte
+		if mode, r.name, r.hash, r.rest, r.err = nextEntry(r.rest); r.err != nil {
+			return
+		}
+		if r.dir = string(mode) == "40000"; r.dir || isFile(mode) {
+			r.ok = true
+			return
+		}
+	}
+}
+
+func (r *treeReader) entry() *Entry {
+	r.e = Entry{Name: string(r.name), Dir: r.dir, Hash: r.hash}
+	return &r.e
+}
+
+// compare orders the present entries; a reader at its end comes last.
+func (r *treeReader) compare(o *treeReader) int {
+	switch {
+	case !r.ok:
+		return 1
+	case !o.ok:
+		return -1
+	}
+	n := min(len(r.name), len(o.name))
+	if c := bytes.Compare(r.name[:n], o.name[:n]); c != 0 {
+		return c
+	}
+	if c := int(after(r.name, r.dir, n)) - int(after(o.name, o.dir, n)); c != 0 {
+		return c
+	}
+	return len(r.name) - len(o.name) // a name with a slash in it must not pass for a folder
 }
 
 // Find looks one name up without decoding the others.
