@@ -58,7 +58,7 @@ func credentialFile(t *testing.T, passphrase string, logins map[string]Login) st
 }
 
 func TestOrder(t *testing.T) {
-	file := credentialFile(t, "correct horse", map[string]Login{"satellite": {"file-user", NewSecret("file")}})
+	file := credentialFile(t, "correct horse", map[string]Login{"satellite": {User: "file-user", Password: NewSecret("file")}})
 	systemd := t.TempDir()
 	if err := os.WriteFile(filepath.Join(systemd, "satellite"), []byte("systemd\nuser: systemd-user\n"), 0o400); err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestFoundOnlyOnce(t *testing.T) {
 
 // The passphrase of the file is asked for once, whatever is asked of it.
 func TestPassphraseAskedOnce(t *testing.T) {
-	path := credentialFile(t, "correct horse", map[string]Login{"a": {"u", NewSecret("p")}, "b": {"v", NewSecret("q")}})
+	path := credentialFile(t, "correct horse", map[string]Login{"a": {User: "u", Password: NewSecret("p")}, "b": {User: "v", Password: NewSecret("q")}})
 	person := &answers{list: []string{"correct horse"}}
 	f := New(Options{File: path, Prompt: person})
 	if file, err := f.Open(t.Context(), path); err != nil || len(file.Names()) != 2 {
@@ -178,7 +178,7 @@ func TestCommandFails(t *testing.T) {
 }
 
 func TestFileRoundTrip(t *testing.T) {
-	want := map[string]Login{"a": {"ü", NewSecret("pässwörd\n ")}, "b": {"root", NewSecret("x")}}
+	want := map[string]Login{"a": {User: "ü", Password: NewSecret("pässwörd\n ")}, "b": {User: "root", Password: NewSecret("x")}}
 	path := credentialFile(t, "correct horse", want)
 	st, err := os.Stat(path)
 	if err != nil || st.Mode().Perm() != 0o600 {
@@ -207,7 +207,7 @@ func passphrase(p string) Key {
 }
 
 func TestFileRefused(t *testing.T) {
-	good := credentialFile(t, "correct horse", map[string]Login{"a": {"u", NewSecret("s3cret")}})
+	good := credentialFile(t, "correct horse", map[string]Login{"a": {User: "u", Password: NewSecret("s3cret")}})
 	b, err := os.ReadFile(good)
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +234,7 @@ func TestFileRefused(t *testing.T) {
 }
 
 func TestTwoWriters(t *testing.T) {
-	path := credentialFile(t, "correct horse", map[string]Login{"a": {"u", NewSecret("p")}})
+	path := credentialFile(t, "correct horse", map[string]Login{"a": {User: "u", Password: NewSecret("p")}})
 	open := func() *File {
 		f, err := OpenFile(t.Context(), path, passphrase("correct horse"))
 		if err != nil {
@@ -244,11 +244,11 @@ func TestTwoWriters(t *testing.T) {
 		return f
 	}
 	first, second := open(), open()
-	first.Set("b", Login{"u", NewSecret("p")})
+	first.Set("b", Login{User: "u", Password: NewSecret("p")})
 	if err := first.Save(); err != nil {
 		t.Fatal(err)
 	}
-	second.Set("c", Login{"u", NewSecret("p")})
+	second.Set("c", Login{User: "u", Password: NewSecret("p")})
 	if err := second.Save(); katprep.KindOf(err) != katprep.Conflict {
 		t.Errorf("second writer: %v", err)
 	}
@@ -274,7 +274,7 @@ func TestTwoWriters(t *testing.T) {
 }
 
 func TestSecretsNeverShow(t *testing.T) {
-	l := Login{"u", NewSecret("s3cret")}
+	l := Login{User: "u", Password: NewSecret("s3cret")}
 	b, err := json.Marshal(l)
 	if err != nil {
 		t.Fatal(err)

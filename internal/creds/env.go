@@ -43,12 +43,12 @@ func oldPrefixes(k Kind) []string {
 
 func (f *Finder) fromEnv(_ context.Context, r Request) (Login, error) {
 	key := EnvName(r.Name)
-	l := Login{f.o.Env[key+"_USER"], NewSecret(f.o.Env[key+"_PASSWORD"])}
+	l := Login{User: f.o.Env[key+"_USER"], Password: NewSecret(f.o.Env[key+"_PASSWORD"])}
 	if !l.Password.IsZero() || !r.Only {
 		return l, nil
 	}
 	for _, prefix := range oldPrefixes(r.Kind) {
-		old := Login{f.o.Env[prefix+"_LOGIN"], NewSecret(f.o.Env[prefix+"_PASSWORD"])}
+		old := Login{User: f.o.Env[prefix+"_LOGIN"], Password: NewSecret(f.o.Env[prefix+"_PASSWORD"])}
 		if !old.Password.IsZero() && (l.User == "" || l.User == old.User) {
 			return old, nil
 		}

@@ -177,7 +177,7 @@ func (f *File) Names() []string { return slices.Sorted(maps.Keys(f.content.Crede
 // Get returns a credential.
 func (f *File) Get(name string) (Login, bool) {
 	e, ok := f.content.Credentials[name]
-	return Login{e.User, NewSecret(e.Password)}, ok
+	return Login{User: e.User, Password: NewSecret(e.Password)}, ok
 }
 
 // Set adds or replaces a credential.

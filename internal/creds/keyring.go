@@ -51,7 +51,7 @@ func (f *Finder) fromKeyring(ctx context.Context, r Request) (Login, error) {
 	if json.Unmarshal([]byte(text), &e) != nil {
 		return Login{Password: NewSecret(text)}, nil // somebody else's tool stored the password alone
 	}
-	return Login{e.User, NewSecret(e.Password)}, nil
+	return Login{User: e.User, Password: NewSecret(e.Password)}, nil
 }
 
 // SetKeyring stores a credential in the keyring.

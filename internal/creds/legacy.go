@@ -65,7 +65,7 @@ func (c *Container) Logins(password Secret) (map[string]Login, error) {
 			}
 			secret = plain
 		}
-		logins[host] = Login{e.Username, NewSecret(secret)}
+		logins[host] = Login{User: e.Username, Password: NewSecret(secret)}
 	}
 	return logins, nil
 }

@@ -56,7 +56,7 @@ func TestContainersOfThePredecessor(t *testing.T) {
 			t.Fatal(err)
 		}
 		logins, err := c.Logins(NewSecret("test123"))
-		if err != nil || logins["hostname"] != (Login{"username", NewSecret("password")}) {
+		if err != nil || logins["hostname"] != (Login{User: "username", Password: NewSecret("password")}) {
 			t.Errorf("%s: %+v, %v", name, logins, err)
 		}
 		if c.Encrypted() != (name == "container-py2.auth") {

@@ -49,7 +49,7 @@ func TestRecipientsWithRealKeys(t *testing.T) {
 	}
 	to = append(to, strings.TrimSpace(runs(t, "", "age-keygen", "-y", key("age"))))
 	f := NewFile(key("credentials.age"))
-	f.Set("satellite", Login{"u", NewSecret("s3cret")})
+	f.Set("satellite", Login{User: "u", Password: NewSecret("s3cret")})
 	if err := f.ProtectFor(to); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestKeyringPeer(t *testing.T) {
 	waitForName(t, "org.freedesktop.secrets")
 
 	f := New(Options{Keyring: true})
-	want := Login{"ring-user", NewSecret("s3cret")}
+	want := Login{User: "ring-user", Password: NewSecret("s3cret")}
 	if err := f.SetKeyring(t.Context(), "satellite", want); err != nil {
 		t.Fatal(err)
 	}

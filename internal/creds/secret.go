@@ -2,35 +2,16 @@
 // commands, the service manager, the keyring and, last, a prompt.
 package creds
 
-import "log/slog"
+import "github.com/stdevel/katprep"
 
-// A Secret is text that never shows itself: every way of printing, logging or
-// encoding it gives "redacted". Reveal is the one way out.
-type Secret struct{ s string }
+// Secret and Login are the root's: programs that use the backends as a library
+// need them, too.
+type (
+	// Secret is a password or token that does not show itself.
+	Secret = katprep.Secret
+	// Login is who we are to one system.
+	Login = katprep.Login
+)
 
 // NewSecret wraps s.
-func NewSecret(s string) Secret { return Secret{s} }
-
-// Reveal returns the secret itself, for the one place that sends it.
-func (s Secret) Reveal() string { return s.s }
-
-// IsZero reports whether there is no secret.
-func (s Secret) IsZero() bool { return s.s == "" }
-
-// String returns "redacted".
-func (Secret) String() string { return "redacted" }
-
-// GoString returns "redacted".
-func (Secret) GoString() string { return "redacted" }
-
-// MarshalText returns "redacted".
-func (Secret) MarshalText() ([]byte, error) { return []byte("redacted"), nil }
-
-// LogValue returns "redacted".
-func (Secret) LogValue() slog.Value { return slog.StringValue("redacted") }
-
-// A Login is who we are to one system.
-type Login struct {
-	User     string
-	Password Secret
-}
+func NewSecret(s string) Secret { return katprep.NewSecret(s) }
