@@ -1,7 +1,6 @@
 package acttest
 
 import (
-	"errors"
 	"io"
 	"net"
 	"sync"
@@ -26,6 +25,8 @@ type RestartFixture struct {
 	// Moments are how long after the beginning of an action the hypervisor
 	// is killed.
 	Moments []time.Duration
+	// State returns the VM's power state; nil if it cannot be watched.
+	State   func(t *testing.T) act.PowerState
 	Timeout time.Duration // of each call; zero is 60 s
 }
 
@@ -36,14 +37,27 @@ func Restarts(t *testing.T, f RestartFixture) {
 		f.Timeout = time.Minute
 	}
 	f.Target = with(f.Target, markerA)
-	t.Run("Down", f.down)
-	t.Run("BetweenCreateAndVerify", f.beforeVerify)
-	t.Run("BetweenCreateAndRemove", f.beforeRemove)
+	f.run(t, "Down", f.down)
+	f.run(t, "BetweenCreateAndVerify", f.beforeVerify)
+	f.run(t, "BetweenCreateAndRemove", f.beforeRemove)
 	for _, after := range f.Moments {
-		t.Run("DuringCreate/"+after.String(), func(t *testing.T) { f.duringCreate(t, after) })
-		t.Run("DuringRemove/"+after.String(), func(t *testing.T) { f.duringRemove(t, after) })
-		t.Run("DuringRevert/"+after.String(), func(t *testing.T) { f.duringRevert(t, after) })
+		f.run(t, "DuringCreate/"+after.String(), func(t *testing.T) { f.duringCreate(t, after) })
+		f.run(t, "DuringRemove/"+after.String(), func(t *testing.T) { f.duringRemove(t, after) })
+		f.run(t, "DuringRevert/"+after.String(), func(t *testing.T) { f.duringRevert(t, after) })
 	}
+}
+
+// run runs a test that must leave the VM running.
+func (f RestartFixture) run(t *testing.T, name string, test func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) {
+		test(t)
+		if f.State == nil {
+			return
+		}
+		if s := f.State(t); s != act.PoweredOn {
+			t.Errorf("the VM is left %s", s)
+		}
+	})
 }
 
 func (f RestartFixture) create(t *testing.T, s act.Snapshotter) act.Ref {
@@ -145,15 +159,14 @@ func (f RestartFixture) killed(t *testing.T, after time.Duration, do func() erro
 	go func() { ended <- do() }()
 	time.Sleep(after)
 	f.Kill(t)
-	var err error
-	select {
-	case err = <-ended:
-	case <-time.After(f.Timeout):
-		err = errors.New("no answer")
-		t.Error("the call does not end with its hypervisor")
-	}
 	f.Start(t)
-	return err
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(f.Timeout):
+		t.Fatal("the call does not end")
+		return nil
+	}
 }
 
 func (f RestartFixture) duringCreate(t *testing.T, after time.Duration) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,8 +44,13 @@ grep -q ^libvirt-qemu: "$BASE/group" || echo 'libvirt-qemu:x:64055:' >> "$BASE/g
 grep -q ^kvm: "$BASE/group" || echo 'kvm:x:64056:' >> "$BASE/group"
 mount --bind "$BASE/passwd" "$ROOT/etc/passwd"; mount --bind "$BASE/group" "$ROOT/etc/group"
 mount --bind "$BASE/run" "$ROOT/run"
-chroot "$ROOT/" libvirtd -f "$BASE/libvirtd.conf" -p "$BASE/libvirtd.pid" $ARGS &
-wait $!
+while true; do
+  rm -f "$BASE/libvirtd.pid"
+  chroot "$ROOT/" libvirtd -f "$BASE/libvirtd.conf" -p "$BASE/libvirtd.pid" $ARGS &
+  wait $! || true
+  [ -e "$BASE/kills" ] || exit 1 # it ended by itself
+  while [ -e "$BASE/killed" ]; do sleep 0.02; done
+done
 `
 
 // otherRoot is a Debian tree whose libvirt and QEMU are used instead of this
@@ -212,6 +218,29 @@ func (d *daemon) define(t *testing.T, name string, disks ...string) {
 	file := filepath.Join(d.dir, name+".xml")
 	write(t, file, b.String())
 	d.virsh(t, "qemu", "define", file)
+}
+
+// kill ends libvirtd at once; its guests go on.
+func (d *daemon) kill(t *testing.T) {
+	t.Helper()
+	write(t, filepath.Join(d.dir, "kills"), "")  // for good: it may be killed
+	write(t, filepath.Join(d.dir, "killed"), "") // until again
+	pid := d.pid(t)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for syscall.Kill(pid, 0) == nil {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// again starts libvirtd after kill.
+func (d *daemon) again(t *testing.T) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(d.dir, "killed")); err != nil {
+		t.Fatal(err)
+	}
+	d.await(t)
 }
 
 // pid returns libvirtd's process ID outside of its namespace.

@@ -245,6 +245,10 @@ func (k *Keeper) create(ctx context.Context, v VM, m act.Marker, o act.SnapshotO
 	if err != nil {
 		return "", err
 	}
+	if power == act.Suspended {
+		return "", katprep.Errorf(katprep.Conflict, "it is paused or suspended, and could not be patched").
+			WithHint("resume it; a snapshot that was cut off may have left it so")
+	}
 	mark := Mark{Marker: m, Running: power == act.PoweredOn}
 	mark.Quiesced = mark.Running && o.Quiesce != act.QuiesceNo && o.Quiesce != ""
 	err = k.d.Create(ctx, v, k.wanted(mark, o))
@@ -256,7 +260,41 @@ func (k *Keeper) create(ctx context.Context, v VM, m act.Marker, o act.SnapshotO
 	if errors.Is(err, ErrQuiesce) {
 		err = katprep.Errorf(katprep.Conflict, "%w", err).WithHint("start the guest agent or tools, or set quiesce to try")
 	}
+	if mark.Running && err != nil && ctx.Err() == nil && katprep.KindOf(err) == katprep.Unreachable {
+		err = errors.Join(err, k.wake(ctx, v))
+	}
 	return warning, err
+}
+
+// wakeLooks is how often a VM is looked at after its hypervisor is back: it
+// may be seen to run before it is seen to be paused.
+const wakeLooks = 5
+
+// wake resumes a VM that ran, if a hypervisor that was stopped while it made
+// a snapshot left it paused: libvirt does.
+func (k *Keeper) wake(ctx context.Context, v VM) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.l.Read)
+	defer cancel()
+	for looks := 0; looks < wakeLooks; {
+		s, err := k.d.Power(ctx, v)
+		switch {
+		case err == nil && s == act.Suspended:
+			err = k.change(ctx, v, On, act.PoweredOn)
+			if err == nil {
+				return nil
+			}
+		case err == nil:
+			looks++
+		case katprep.KindOf(err) != katprep.Unreachable:
+			return fmt.Errorf("VM %q may be left paused: %w", v.Name, err)
+		}
+		select {
+		case <-ctx.Done():
+			return katprep.Errorf(katprep.Unreachable, "VM %q may be left paused: nobody answers", v.Name)
+		case <-time.After(k.l.Poll):
+		}
+	}
+	return nil
 }
 
 func (k *Keeper) wanted(m Mark, o act.SnapshotOptions) Wanted {

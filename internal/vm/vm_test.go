@@ -121,6 +121,7 @@ type liar struct {
 	noQuiesce bool // makes it without quiescing
 	noRemove  bool
 	noOff     bool // the guest does not listen
+	cutOff    bool // loses the connection while it makes a snapshot, and leaves the VM paused
 	removed   int
 }
 
@@ -146,6 +147,10 @@ func (l *liar) Create(_ context.Context, _ VM, w Wanted) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.busy--
+	if l.cutOff {
+		l.power = act.Suspended
+		return katprep.Errorf(katprep.Unreachable, "the connection ended")
+	}
 	if !l.noCreate {
 		l.tree = append(l.tree, Snapshot{ID: w.Name, Name: w.Name, Mark: w.Mark, Quiesced: w.Quiesce && !l.noQuiesce})
 	}
@@ -253,6 +258,19 @@ func TestPowerAfterRevert(t *testing.T) {
 		if _, err := k.RevertSnapshot(t.Context(), target); err != nil || l.power != was {
 			t.Errorf("it was %s before the snapshot, and is %s: %v", was, l.power, err)
 		}
+	}
+}
+
+// TestAPausedVM: what a cut-off snapshot left paused runs again, and what was
+// paused before is not touched.
+func TestAPausedVM(t *testing.T) {
+	l := &liar{cutOff: true}
+	if _, err := keeper(l).CreateSnapshot(t.Context(), target, act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Unreachable || l.power != act.PoweredOn {
+		t.Errorf("cut off: %v, and the VM is %s", err, l.power)
+	}
+	l = &liar{power: act.Suspended}
+	if _, err := keeper(l).CreateSnapshot(t.Context(), target, act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Conflict || katprep.HintOf(err) == "" || l.power != act.Suspended || len(l.tree) > 0 {
+		t.Errorf("paused before: %v, and the VM is %s", err, l.power)
 	}
 }
 
