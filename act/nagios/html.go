@@ -24,6 +24,10 @@ var (
 	loggedIn    = regexp.MustCompile(`Logged in as <i>([^<]*)</i>`)
 )
 
+// deadCore is what every page says when the core does not run; a command
+// would wait for a reader.
+const deadCore = "Monitoring process may not be running"
+
 func (r htmlReader) page(ctx context.Context, cgi string, q url.Values) (string, error) {
 	resp, err := r.cgi.Get(ctx, cgi, q)
 	if err != nil {
@@ -47,6 +51,9 @@ func (r htmlReader) running(ctx context.Context) (program, error) {
 	page, err := r.hostPage(ctx)
 	if err != nil {
 		return program{}, err
+	}
+	if strings.Contains(page, deadCore) {
+		return program{}, katprep.Errorf(katprep.Unreachable, "Nagios at %s says that its core does not run", r.cgi.Base())
 	}
 	p := program{Version: versionText.FindStringSubmatch(page)[1]}
 	if m := loggedIn.FindStringSubmatch(page); m != nil {
