@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/format/config"
@@ -42,7 +43,8 @@ type Archive struct {
 	store *pack.Store
 	opts  Options
 
-	decoders sync.Pool // of *canon.Decoder, which remember texts
+	decoders sync.Pool                            // of *canon.Decoder, which remember texts
+	cut      atomic.Pointer[map[object.Hash]bool] // see cut.go
 }
 
 // Options say in whose name commits are made. The zero value is good for
@@ -161,10 +163,14 @@ func Open(path string, o Options) (*Archive, error) {
 	if a.store, err = pack.Open(a.dir); err != nil {
 		return nil, fail(op, err)
 	}
-	if !marked {
-		if err := a.recognize(); err != nil {
-			return nil, errors.Join(fail(op, err), a.store.Close())
-		}
+	if err = a.loadCut(); err == nil && !marked {
+		err = a.recognize()
+	}
+	if err == nil {
+		err = a.checkCut(context.Background())
+	}
+	if err != nil {
+		return nil, errors.Join(fail(op, err), a.store.Close())
 	}
 	return a, nil
 }
@@ -208,7 +214,6 @@ func (a *Archive) absent(op string, err error) error {
 // configuration marks this one as an archive.
 func (a *Archive) check() (marked bool, err error) {
 	for _, f := range []struct{ name, what, hint string }{
-		{"shallow", "it is a shallow clone, its history is cut off", "clone it again without --depth"},
 		{"objects/info/alternates", "it borrows objects from another repository (alternates)", "run in it: git repack -a -d && rm objects/info/alternates"},
 	} {
 		if _, err := os.Stat(filepath.Join(a.dir, f.name)); err == nil {

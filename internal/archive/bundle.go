@@ -29,65 +29,97 @@ func (a *Archive) Bundle(ctx context.Context, w io.Writer, c katprep.CommitID) e
 		return fail(op, err)
 	}
 	defer os.RemoveAll(tmp)
-	return fail(op, a.bundle(ctx, w, tip, tmp))
+	_, err = a.bundle(ctx, w, tip, "", tmp)
+	return fail(op, err)
 }
 
-func (a *Archive) bundle(ctx context.Context, w io.Writer, tip object.Hash, tmp string) error {
+// bundle writes a bundle of what is here of a commit's history. after names
+// the commit that it continues and that whoever takes it must have; "" for
+// none. It returns the bundle's objects.
+func (a *Archive) bundle(ctx context.Context, w io.Writer, tip object.Hash, after katprep.CommitID, tmp string) (*bundler, error) {
 	if err := os.MkdirAll(filepath.Join(tmp, "objects", "pack"), 0o700); err != nil {
-		return err
+		return nil, err
 	}
 	p, err := pack.NewSteadyWriter(tmp)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer p.Abort()
-	b := &bundler{a: a, p: p, seen: map[object.Hash]bool{}}
-	commits, err := b.commits(ctx, tip)
-	if err != nil {
-		return err
+	b := &bundler{a: a, p: p, seen: map[object.Hash]bool{}, tags: map[string]object.Hash{}}
+	if b.commits, err = b.history(ctx, tip); err != nil {
+		return nil, err
 	}
-	head := fmt.Sprintf("# v2 git bundle\n%s HEAD\n%s %s\n", tip, tip, branch)
-	tags, err := a.refs.List("refs/tags/run/")
-	if err != nil {
-		return err
+	head := "# v2 git bundle\n"
+	if after != "" {
+		head += fmt.Sprintf("-%s \n", after)
 	}
-	for _, ref := range tags {
-		at, ok, err := a.tagged(ctx, strings.TrimPrefix(ref.Name, "refs/tags/"))
-		if err != nil {
-			return err
-		}
-		if !ok || !commits[at] {
-			continue
-		}
-		if err := b.add(ctx, ref.Hash); err != nil {
-			return err
-		}
-		head += fmt.Sprintf("%s %s\n", ref.Hash, ref.Name)
+	head += fmt.Sprintf("%s HEAD\n%s %s\n", tip, tip, branch)
+	names, err := b.names(ctx)
+	if err != nil {
+		return nil, err
 	}
 	done, err := p.Finish(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := io.WriteString(w, head+"\n"); err != nil {
-		return err
+	if _, err := io.WriteString(w, head+names+"\n"); err != nil {
+		return nil, err
 	}
 	f, err := os.Open(done.File())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	_, err = io.Copy(w, f)
-	return errors.Join(err, f.Close())
+	return b, errors.Join(err, f.Close())
+}
+
+// names adds the tags of runs that name its commits, and the time stamps, and
+// returns their lines of the bundle's head.
+func (b *bundler) names(ctx context.Context) (string, error) {
+	head := ""
+	stamps, err := b.a.refs.Read(stampsRef)
+	if err != nil {
+		return "", err
+	}
+	if !stamps.IsZero() {
+		if _, err := b.history(ctx, stamps); err != nil {
+			return "", err
+		}
+		head += fmt.Sprintf("%s %s\n", stamps, stampsRef)
+	}
+	tags, err := b.a.refs.List("refs/tags/run/")
+	if err != nil {
+		return "", err
+	}
+	for _, ref := range tags {
+		name := strings.TrimPrefix(ref.Name, "refs/tags/")
+		at, ok, err := b.a.tagged(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		if !ok || !b.commits[at] {
+			continue
+		}
+		if err := b.add(ctx, ref.Hash); err != nil {
+			return "", err
+		}
+		b.tags[name] = ref.Hash
+		head += fmt.Sprintf("%s %s\n", ref.Hash, ref.Name)
+	}
+	return head, nil
 }
 
 // A bundler copies objects into a pack, each once.
 type bundler struct {
-	a    *Archive
-	p    *pack.Writer
-	seen map[object.Hash]bool
+	a       *Archive
+	p       *pack.Writer
+	seen    map[object.Hash]bool
+	commits map[object.Hash]bool
+	tags    map[string]object.Hash // name → tag object
 }
 
-// commits adds a commit and all before it, the oldest first.
-func (b *bundler) commits(ctx context.Context, tip object.Hash) (map[object.Hash]bool, error) {
+// history adds a commit and all before it, the oldest first.
+func (b *bundler) history(ctx context.Context, tip object.Hash) (map[object.Hash]bool, error) {
 	all := map[object.Hash]bool{}
 	var order []visit
 	for v, err := range b.a.walk(ctx, tip) {

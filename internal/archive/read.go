@@ -45,6 +45,9 @@ func (a *Archive) commit(ctx context.Context, h object.Hash) (*object.Commit, er
 	if err != nil {
 		return nil, fmt.Errorf("object %s: %w: %w", h, pack.ErrDamaged, err)
 	}
+	if a.isCut(h) {
+		c.Parents = nil // as Git reads it
+	}
 	return c, nil
 }
 

@@ -397,10 +397,12 @@ func (c *connection) fetch() error {
 	if err != nil {
 		return err
 	}
-	specs := []config.RefSpec{
-		config.RefSpec("+refs/heads/" + c.r.branch() + ":refs/katprep/fetched"),
-		"+refs/tags/run/*:refs/katprep/tags/run/*",
+	specs := []config.RefSpec{config.RefSpec("+refs/heads/" + c.r.branch() + ":refs/katprep/fetched")}
+	tags, err := c.tagsToFetch()
+	if err != nil {
+		return err
 	}
+	specs = append(specs, tags...)
 	if !c.stampsThere().IsZero() {
 		specs = append(specs, config.RefSpec("+"+c.r.stamps()+":refs/katprep/stamps"))
 	}
@@ -418,6 +420,10 @@ func (c *connection) fetch() error {
 
 // takeTags creates the tags of runs that only the remote has.
 func (c *connection) takeTags(ctx context.Context) (n int, err error) {
+	cut, err := c.a.cutTags(ctx)
+	if err != nil {
+		return 0, err
+	}
 	for name, h := range c.refs {
 		if !strings.HasPrefix(name, "refs/tags/run/") || !validTag(strings.TrimPrefix(name, "refs/tags/")) {
 			continue
@@ -425,6 +431,10 @@ func (c *connection) takeTags(ctx context.Context) (n int, err error) {
 		switch mine, err := c.a.refs.Read(name); {
 		case err != nil:
 			return n, err
+		case mine.IsZero() && cut[name] == h:
+			continue // it is in a bundle
+		case mine.IsZero() && !cut[name].IsZero():
+			return n, c.otherTag(name)
 		case mine == h:
 			continue
 		case !mine.IsZero():

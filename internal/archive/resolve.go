@@ -34,7 +34,7 @@ func (a *Archive) Resolve(ctx context.Context, rev string) (katprep.CommitID, er
 		h, err = a.before(ctx, h, back)
 	}
 	if err != nil {
-		return "", fail(op, err)
+		return "", fail(op, a.elsewhere(ctx, err))
 	}
 	return katprep.CommitID(h.String()), nil
 }

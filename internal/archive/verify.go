@@ -61,6 +61,7 @@ type Verification struct {
 	Anchor    string            `json:"anchor,omitempty"` // fingerprint of the first key
 	Tags      map[string]string `json:"tags"`             // name → tag object
 	Stamps    *StampSummary     `json:"stamps,omitempty"` // nil: there are none
+	Cut       *Retained         `json:"cut,omitempty"`    // the bundle that the history here continues; nil: it is whole
 	Findings  []Finding         `json:"findings"`
 }
 
@@ -82,7 +83,7 @@ func (v *Verification) Broken() *Finding {
 // that verification itself could not go on.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 	const op = "verify the archive"
-	v := &verifier{a: a, o: o, ctx: ctx, seed: maphash.MakeSeed(), known: map[place]fact{}, out: &Verification{Tags: map[string]string{}, Findings: []Finding{}}}
+	v := &verifier{a: a, o: o, ctx: ctx, seed: maphash.MakeSeed(), known: map[place]fact{}, tagged: map[string]bool{}, out: &Verification{Tags: map[string]string{}, Findings: []Finding{}}}
 	tip, err := a.tip()
 	switch {
 	case err != nil && katprep.KindOf(fail("", err)) == katprep.Corrupt:
@@ -95,6 +96,9 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Verification, e
 	}
 	v.out.Tip = katprep.CommitID(tip.String())
 	if err := v.history(tip); err != nil {
+		return nil, fail(op, err)
+	}
+	if err := v.verifyRetained(tip); err != nil {
 		return nil, fail(op, err)
 	}
 	if err := v.tags(); err != nil {
@@ -141,6 +145,7 @@ type verifier struct {
 	order  []object.Hash                  // commits to be verified, parents first
 	commit map[object.Hash]*object.Commit // all of the history
 	began  bool                           // signing has begun
+	tagged map[string]bool                // tags that are recorded as being in a bundle
 }
 
 func (v *verifier) find(at object.Hash, path, format string, args ...any) {
@@ -165,7 +170,7 @@ func (v *verifier) history(tip object.Hash) error {
 	}
 	v.collect(tip, done)
 	if h, ok := object.ParseHash(string(v.o.Head)); ok && v.commit[h] == nil && !done[h] {
-		v.find(object.Hash{}, "", "the history was rewritten: commit %s, which was verified earlier, is not in it any more", v.o.Head.Short())
+		v.lostHead()
 	}
 	for _, h := range v.order {
 		if err := v.ctx.Err(); err != nil {
@@ -175,9 +180,28 @@ func (v *verifier) history(tip object.Hash) error {
 		v.check(h, v.commit[h])
 	}
 	if v.o.Anchor != "" && v.out.Anchor != v.o.Anchor && v.o.Since == "" {
-		v.find(object.Hash{}, "", "the first signature is of key %s, not of %s", cmp.Or(v.out.Anchor, "none"), v.o.Anchor)
+		v.otherAnchor()
 	}
 	return nil
+}
+
+// lostHead says that what was verified earlier is not here any more.
+func (v *verifier) lostHead() {
+	if len(v.a.cuts()) > 0 {
+		v.find(object.Hash{}, "", "commit %s, which was verified earlier, is not here: it is older than the cut, or the history was rewritten; verify together with the bundles", v.o.Head.Short())
+		return
+	}
+	v.find(object.Hash{}, "", "the history was rewritten: commit %s, which was verified earlier, is not in it any more", v.o.Head.Short())
+}
+
+// otherAnchor says that the history does not begin with the key that it must.
+// Where it is cut, its true beginning is in a bundle.
+func (v *verifier) otherAnchor() {
+	if len(v.a.cuts()) > 0 {
+		v.find(object.Hash{}, "", "the first signature here is of key %s; whether the history begins with %s is in the bundles: verify together with them", cmp.Or(v.out.Anchor, "none"), v.o.Anchor)
+		return
+	}
+	v.find(object.Hash{}, "", "the first signature is of key %s, not of %s", cmp.Or(v.out.Anchor, "none"), v.o.Anchor)
 }
 
 // verified returns the commits that Since takes as verified.
@@ -261,9 +285,12 @@ func (v *verifier) check(h object.Hash, c *object.Commit) {
 		now[e.Name] = e
 	}
 	kind := Kind(trailers(c.Message)[trailerKind])
-	v.allowed(h, c, kind, before, now)
+	if !v.a.isCut(h) { // what it changed cannot be known here
+		v.allowed(h, c, kind, before, now)
+	}
 	v.contents(h, now)
 	v.runs(h, before["runs"], now["runs"])
+	v.retainedKept(h, before["policy"], now["policy"])
 	if kind == KindSnapshot {
 		v.out.Snapshots++
 		v.numbers(h, c, now)
@@ -426,7 +453,7 @@ func (v *verifier) tags() error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.o.Tags)) {
-		if _, ok := v.out.Tags[name]; !ok {
+		if _, ok := v.out.Tags[name]; !ok && !v.tagged[name] {
 			v.find(object.Hash{}, name, "the tag was removed since it was verified")
 		}
 	}

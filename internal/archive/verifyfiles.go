@@ -140,6 +140,8 @@ func (v *verifier) file(d *canon.Decoder, f located) (c checked) {
 	case top == "runs":
 		_, file := splitDir(rest)
 		err = runFile(file, data)
+	case f.path == retainedFile:
+		err = canon.DecodeStrict(data, new(retainedDoc))
 	case f.path == exceptionsFile:
 		err = canon.DecodeStrict(data, new(exceptions))
 	case f.path == verificationFile:
