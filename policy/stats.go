@@ -15,20 +15,23 @@ type Stats struct {
 }
 
 // Add counts a judgement.
-func (s *Stats) Add(j Judgement, installed bool) {
+func (s *Stats) Add(j Judgement, installed bool) { s.AddN(j, installed, 1) }
+
+// AddN counts n judgements that are alike.
+func (s *Stats) AddN(j Judgement, installed bool, n int) {
 	if s.Counts == nil {
 		s.Counts, s.days = map[Standing]int{}, map[int]int{}
 	}
-	s.Counts[j.Standing]++
+	s.Counts[j.Standing] += n
 	if installed && j.Days >= 0 {
-		s.days[j.Days]++
+		s.days[j.Days] += n
 	}
 	switch {
 	case j.Exception == nil:
 	case j.Expired:
-		s.Lapsed++
+		s.Lapsed += n
 	default:
-		s.Excepted++
+		s.Excepted += n
 	}
 }
 

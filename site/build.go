@@ -34,6 +34,9 @@ type builder struct {
 	made       map[string]*group
 	known      map[string]*group // of the earlier build
 	stats      Stats
+	sums       shortSums
+	keyBuf     []byte
+	ruleText   string // see rules
 }
 
 func newBuilder(src Source, o Options, t *tree) *builder {
@@ -139,6 +142,17 @@ func (b *builder) keepAll(files []kept) error {
 		if err := b.t.keep(f.path, f.size); err != nil {
 			return errors.Join(err, b.t.drop(files[:i]))
 		}
+	}
+	for _, f := range files {
+		b.count(f.path, f.size, true)
+	}
+	return nil
+}
+
+// keepFolder takes a folder of the earlier site, of which these are all files.
+func (b *builder) keepFolder(dir string, files []kept) error {
+	if len(files) == 0 || !b.t.adopt(dir, files) {
+		return b.keepAll(files)
 	}
 	for _, f := range files {
 		b.count(f.path, f.size, true)

@@ -48,7 +48,7 @@ func (c *comparison) remember() error {
 	for i, n := range c.size {
 		c.list[i].Size = *n
 	}
-	return c.b.write(nil, c.p.cachePath(), append([]byte(c.errataHash()), encodeSummaries(c.key, c.same, c.list, c.move)...))
+	return c.b.write(nil, c.p.cachePath(), sealed(append([]byte(c.errataHash()), encodeSummaries(c.key, c.same, c.list, c.move)...)))
 }
 
 // cachePath is where a comparison is remembered.
@@ -74,20 +74,24 @@ func (c *comparison) remembered() bool {
 		return false
 	}
 	raw, err := c.b.t.old(c.p.cachePath())
-	if err != nil || len(raw) < 64 {
+	if err != nil {
 		return false
 	}
-	c.same, c.list, c.move, err = decodeSummaries(c.key, raw[64:])
-	if err != nil || string(raw[:64]) != c.errataHash() {
+	text, ok := unsealed(raw)
+	if !ok || len(text) < 64 {
 		return false
 	}
-	pages := []kept{{c.p.cachePath(), len(raw)}}
+	c.same, c.list, c.move, err = decodeSummaries(c.key, text[64:])
+	if err != nil || string(text[:64]) != c.errataHash() {
+		return false
+	}
+	var pages []kept
 	for i := range c.list {
 		if s := &c.list[i]; s.is(flagPage) {
 			pages = append(pages, kept{c.changePath(s), s.Size})
 		}
 	}
-	return c.b.keepAll(pages) == nil
+	return c.b.keepFolder(c.p.dir+"/hosts", pages) == nil && c.b.keepAll([]kept{{c.p.cachePath(), len(raw)}}) == nil
 }
 
 // errataHash is a hash over the details of all errata of the comparison.

@@ -1,6 +1,9 @@
+//go:build unix
+
 package site_test
 
 import (
+	"crypto/sha256"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +16,7 @@ import (
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/peers"
 	"github.com/stdevel/katprep/site"
+	"github.com/stdevel/katprep/site/sitetest"
 )
 
 // TestBuildForEver is what TestKill kills.
@@ -55,6 +59,72 @@ func TestKill(t *testing.T) {
 	if err != nil || len(left) != 1 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// TestUpdateForEver is what TestKillUpdate kills.
+func TestUpdateForEver(t *testing.T) {
+	out := os.Getenv("KATPREP_TEST_UPDATE_FOR_EVER")
+	if out == "" {
+		t.Skip("only as a child of TestKillUpdate")
+	}
+	for {
+		for _, m := range []site.Source{sample(), larger()} {
+			if _, err := site.Build(t.Context(), m, out, site.Options{Version: "1.0.0"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// larger is the sample with one more snapshot.
+func larger() *sitetest.Memory {
+	m := sample()
+	m.Add(commit(5), snapshot(14, 6, "2026-11-prod-b", katprep.After), state("17", "web01.example.com", "c"), state("3", "db01.example.com", "e"), failed("9", "dark.example.com", "timeout"))
+	return m
+}
+
+// TestKillUpdate kills builds that take folders of an earlier site. People
+// see the one site or the other, whole, and the next build equals one from
+// nothing.
+func TestKillUpdate(t *testing.T) {
+	small, large := tree(t, build(t, sample(), site.Options{Version: "1.0.0"})), tree(t, build(t, larger(), site.Options{Version: "1.0.0"}))
+	out := build(t, sample(), site.Options{Version: "1.0.0"})
+	for i := range 6 {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestUpdateForEver$")
+		cmd.Env = append(os.Environ(), "KATPREP_TEST_UPDATE_FOR_EVER="+out)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(80+31*i) * time.Millisecond) // any moment will do
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // killed
+		if d, d2 := cmp.Diff(small, seen(t, out, small)), cmp.Diff(large, seen(t, out, large)); d != "" && d2 != "" {
+			t.Fatalf("after kill %d the site is neither:\n%s\n%s", i, d, d2)
+		}
+	}
+	if _, err := site.Build(t.Context(), larger(), out, site.Options{Version: "1.0.0"}); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(large, tree(t, out)); d != "" {
+		t.Errorf("the next build:\n%s", d)
+	}
+	if left, err := os.ReadDir(filepath.Dir(out)); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// seen is what a web server finds of files, through links too.
+func seen(t *testing.T, dir string, files map[string][32]byte) map[string][32]byte {
+	t.Helper()
+	got := map[string][32]byte{}
+	for name := range files {
+		if b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name))); err == nil {
+			got[name] = sha256.Sum256(b)
+		}
+	}
+	return got
 }
 
 func TestFullDisk(t *testing.T) {

@@ -52,15 +52,8 @@ func (g *governance) add(e *katprep.Erratum, r *erratumRow) {
 	if r.Deadline.standing == policy.Overdue {
 		g.overdue = append(g.overdue, finding{r.Host, e, r.Deadline, 0})
 	}
-	installed := r.ending == katprep.Installed || r.ending == katprep.RebootPending
-	if e.Type != katprep.Security && e.Severity == "" || !installed && r.ending != katprep.Pending {
-		return
-	}
-	g.all.Add(r.judged, installed)
-	at(g.cells, cellKey{known(e.Severity), r.Host.crit}).Add(r.judged, installed)
-	at(g.groups, r.Host.group).Add(r.judged, installed)
-	if installed {
-		at(g.months, r.Pair.After.Snapshot.Finished.UTC().Format("2006-01")).Add(r.judged, true)
+	if t, ok := tallyOf(e, r); ok {
+		g.tally(e, t, r.judged, 1)
 	}
 }
 

@@ -9,16 +9,22 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/stdevel/katprep/policy"
 )
 
 // groupsPath is where an earlier build left what its groups are.
 const groupsPath = ".katprep/groups"
 
+// groupsFormat begins that file; it changes with it.
+const groupsFormat = "katprep groups 2"
+
 // A group is pages that are made together, or kept together: those of a pair,
 // or of an erratum. Its key names everything that they depend on.
 type group struct {
-	key   string
-	files []kept
+	key    string
+	files  []kept
+	closed *closed // of an erratum
 }
 
 func (g *group) add(mu *sync.Mutex, f kept) {
@@ -78,6 +84,7 @@ func (b *builder) loadGroups() {
 
 func encodeGroups(groups map[string]*group) []byte {
 	e := &encoder{}
+	e.str(groupsFormat)
 	e.int(len(groups))
 	for _, name := range sortedKeys(groups) {
 		g := groups[name]
@@ -89,19 +96,79 @@ func encodeGroups(groups map[string]*group) []byte {
 			e.str(f.path)
 			e.int(f.size)
 		}
+		e.closed(g.closed)
 	}
-	return e.b
+	return sealed(e.b)
+}
+
+// sealed puts a checksum before bytes: what a disk has mixed up would be
+// false evidence.
+func sealed(b []byte) []byte {
+	sum := sha256.Sum256(b)
+	return append(sum[:], b...)
+}
+
+// unsealed returns the bytes behind a checksum, if it is theirs.
+func unsealed(b []byte) ([]byte, bool) {
+	if len(b) < sha256.Size {
+		return nil, false
+	}
+	rest := b[sha256.Size:]
+	return rest, sha256.Sum256(rest) == [sha256.Size]byte(b)
+}
+
+func (e *encoder) closed(c *closed) {
+	if c == nil {
+		e.int(0)
+		return
+	}
+	e.int(1)
+	e.int(c.hosts)
+	e.int(len(c.tallies))
+	for _, t := range c.tallies {
+		for _, s := range []string{t.crit, t.group, t.month, string(t.standing)} {
+			e.str(s)
+		}
+		installed := 0
+		if t.installed {
+			installed = 1
+		}
+		e.int(t.days + 1) // -1 is not known
+		e.int(installed)
+		e.int(t.n)
+	}
+}
+
+func (d *decoder) closed() *closed {
+	if d.int(1) == 0 {
+		return nil
+	}
+	c := &closed{hosts: d.int(maxCount)}
+	for range d.int(len(d.b)) {
+		t := tallied{tally: tally{crit: d.str(), group: d.str(), month: d.str(), standing: policy.Standing(d.str())}}
+		t.days, t.installed, t.n = d.int(maxCount)-1, d.int(1) == 1, d.int(maxCount)
+		if d.err != nil {
+			return nil
+		}
+		c.tallies = append(c.tallies, t)
+	}
+	return c
 }
 
 func decodeGroups(b []byte) map[string]*group {
+	b, ok := unsealed(b)
 	d := &decoder{b: b}
 	groups := map[string]*group{}
+	if !ok || d.str() != groupsFormat {
+		return nil
+	}
 	for range d.int(len(b)) {
 		name := d.str()
 		g := &group{key: d.str()}
 		for range d.int(len(d.b)) {
 			g.files = append(g.files, kept{d.str(), d.int(maxCount)})
 		}
+		g.closed = d.closed()
 		if d.err != nil {
 			return nil
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -233,6 +232,7 @@ type erratumSum struct {
 }
 
 func (b *builder) erratumPages(ctx context.Context) error {
+	b.sumUp()
 	for _, id := range sortedKeys(b.m.errata) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -246,6 +246,10 @@ func (b *builder) erratumPages(ctx context.Context) error {
 }
 
 func (b *builder) erratumPage(e *katprep.Erratum) error {
+	name, key := "errata/"+e.ID, b.erratumKey(e)
+	if b.keepClosed(e, name, key) {
+		return nil
+	}
 	rows := b.erratumRows(e)
 	sum := erratumSum{}
 	for i := range rows {
@@ -267,31 +271,17 @@ func (b *builder) erratumPage(e *katprep.Erratum) error {
 	d := erratumPage{Erratum: e, Sum: sum}
 	// The newest snapshot matters only while something is open or unknown.
 	live := sum.Open+sum.Unknown > 0
-	return b.once("errata/"+e.ID, b.erratumKey(e, rows, live), func() error {
+	if live {
+		key = b.liveKey(key)
+	}
+	err := b.once(name, key, func() error {
 		return b.paged("errata/"+idSlug(e.ID)+".html", len(rows), func(name string, from, to int, p pager) error {
 			d.base, d.Rows, d.Pager = b.base(name, "errata", e.ID, live), rows[from:to], p
 			return b.page(name, "erratum", d)
 		})
 	})
-}
-
-// erratumKey names everything that the pages of an erratum depend on.
-func (b *builder) erratumKey(e *katprep.Erratum, rows []erratumRow, live bool) string {
-	k := b.newKey()
-	if raw, err := json.Marshal(e); err == nil {
-		k.add(string(raw))
-	}
-	if live {
-		k.add(string(b.m.head().Commit))
-	}
-	for i := range rows {
-		r := &rows[i]
-		k.add(r.Host.slug, r.Host.Name, r.Word.Text, r.Known, string(r.Deadline.standing), r.Deadline.due, r.Deadline.exception, r.Deadline.remark())
-		if r.Pair != nil {
-			k.add(r.Pair.dir, r.Pair.title(), string(r.Pair.After.Commit))
-		}
-	}
-	return k.sum()
+	b.made[name].closed = closedOf(e, rows, sum)
+	return err
 }
 
 // erratumRows says of each host what became of an erratum, what is unknown or

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/stdevel/katprep"
 )
 
@@ -26,6 +24,11 @@ type tree struct {
 	lock *os.File
 	// earlier says that out holds a site of ours.
 	earlier bool
+	// adopted are folders of the earlier site that the new one has as links,
+	// until it is published.
+	adopted []string
+	trades  bool // the file system exchanges two names in one step
+	spent   bool // nobody needs what is in tmp
 }
 
 // openTree locks the place, clears away what a killed build left behind, and
@@ -49,14 +52,30 @@ func openTree(out string) (*tree, error) {
 	if t.lock, err = lockFile(t.tmp + ".lock"); err != nil {
 		return nil, err
 	}
-	if err = os.RemoveAll(t.tmp); err == nil {
-		err = os.Mkdir(t.tmp, 0o755)
-	}
-	if err != nil {
+	if err = t.begin(); err != nil {
 		t.discard()
 		return nil, fmt.Errorf("build site: %w", err)
 	}
 	return t, nil
+}
+
+// begin clears the place of the new tree. What a build that was killed while
+// it published has left there may be in use.
+func (t *tree) begin() error {
+	if _, err := os.Lstat(t.tmp); err == nil && t.earlier {
+		if err := t.settle(); err != nil {
+			return err
+		}
+	}
+	t.spent = true
+	if err := os.RemoveAll(t.tmp); err != nil {
+		return err
+	}
+	if err := os.Mkdir(t.tmp, 0o755); err != nil {
+		return err
+	}
+	t.trades = t.earlier && t.canTrade()
+	return nil
 }
 
 // replaceable refuses a folder that is not ours.
@@ -83,7 +102,7 @@ func lockFile(path string) (*os.File, error) {
 		if err != nil {
 			return nil, fmt.Errorf("build site: %w", err)
 		}
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if !tryLock(f) {
 			f.Close()
 			return nil, katprep.Errorf(katprep.Locked, "build site: another build of the same folder is under way").
 				WithHint("wait for it to end")
@@ -197,10 +216,15 @@ func (t *tree) drop(files []kept) error {
 // none, or half of one. Nothing is synced to disk: a site can be built again
 // at any time, and the next build keeps no file that was cut short.
 func (t *tree) publish() error {
-	err := unix.Renameat2(unix.AT_FDCWD, t.tmp, unix.AT_FDCWD, t.out, unix.RENAME_EXCHANGE)
-	if errors.Is(err, unix.ENOENT) {
+	t.spent = len(t.adopted) == 0
+	err := exchange(t.tmp, t.out)
+	switch {
+	case err == nil:
+		err = t.move(t.adopted)
+		t.spent = err == nil
+	case errors.Is(err, os.ErrNotExist):
 		err = os.Rename(t.tmp, t.out)
-	} else if err != nil {
+	case len(t.adopted) == 0:
 		err = t.swap() // a file system without exchange
 	}
 	if err != nil {
@@ -227,7 +251,9 @@ func (t *tree) swap() error {
 // discard removes what is left in the temporary place: a tree that was not
 // published, or the site that was replaced.
 func (t *tree) discard() {
-	os.RemoveAll(t.tmp)
+	if t.spent {
+		os.RemoveAll(t.tmp)
+	}
 	if t.lock != nil {
 		os.Remove(t.lock.Name())
 		t.lock.Close()

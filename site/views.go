@@ -17,7 +17,7 @@ import (
 // pagesFormat is part of what an earlier build is recognised by. It grows
 // when code changes what pages look like; templates are recognised by
 // themselves.
-const pagesFormat = "3"
+const pagesFormat = "6"
 
 // views are the parsed templates.
 type views struct {

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package monlab starts real monitoring systems for tests: on free loopback
 // ports, in a temporary directory, as an unprivileged user where the system
 // refuses to run as root. A missing one skips the test, see package peers.
