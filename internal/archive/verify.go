@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"maps"
 	"slices"
 	"strconv"
@@ -83,7 +82,7 @@ func (v *Verification) Broken() *Finding {
 // that verification itself could not go on.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 	const op = "verify the archive"
-	v := &verifier{a: a, o: o, ctx: ctx, seed: maphash.MakeSeed(), known: map[place]fact{}, tagged: map[string]bool{}, out: &Verification{Tags: map[string]string{}, Findings: []Finding{}}}
+	v := &verifier{a: a, o: o, ctx: ctx, ledger: newLedger(), snapshots: map[object.Hash]object.Hash{}, tagged: map[string]bool{}, out: &Verification{Tags: map[string]string{}, Findings: []Finding{}}}
 	tip, err := a.tip()
 	switch {
 	case err != nil && katprep.KindOf(fail("", err)) == katprep.Corrupt:
@@ -117,35 +116,19 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Verification, e
 	return v.out, ctx.Err()
 }
 
-// A fact is what is kept of a file or folder that was verified.
-type fact struct {
-	status katprep.Status // of a host
-	counts katprep.Counts // of a folder of hosts; only Hosts to Failed
-}
-
-// A place is a file or folder and where it is: the same content elsewhere is
-// another matter.
-type place struct {
-	hash object.Hash
-	path uint64
-}
-
-func (v *verifier) place(path string, h object.Hash) place {
-	return place{h, maphash.String(v.seed, path)}
-}
-
 type verifier struct {
-	a     *Archive
-	o     VerifyOptions
-	ctx   context.Context
-	seed  maphash.Seed
-	known map[place]fact
-	out   *Verification
+	a      *Archive
+	o      VerifyOptions
+	ctx    context.Context
+	ledger *ledger
+	out    *Verification
 
 	order  []object.Hash                  // commits to be verified, parents first
 	commit map[object.Hash]*object.Commit // all of the history
 	began  bool                           // signing has begun
-	tagged map[string]bool                // tags that are recorded as being in a bundle
+
+	snapshots map[object.Hash]object.Hash // the tree of hosts by commit
+	tagged    map[string]bool             // tags that are recorded as being in a bundle
 }
 
 func (v *verifier) find(at object.Hash, path, format string, args ...any) {
@@ -172,17 +155,36 @@ func (v *verifier) history(tip object.Hash) error {
 	if h, ok := object.ParseHash(string(v.o.Head)); ok && v.commit[h] == nil && !done[h] {
 		v.lostHead()
 	}
-	for _, h := range v.order {
+	begin := len(v.out.Findings)
+	for n, h := range v.order {
 		if err := v.ctx.Err(); err != nil {
 			return err
 		}
 		v.out.Commits++
-		v.check(h, v.commit[h])
+		v.check(int32(n), h, v.commit[h])
 	}
+	if err := v.readFiles(); err != nil {
+		return err
+	}
+	for _, h := range v.order {
+		if hosts, is := v.snapshots[h]; is {
+			v.numbers(h, v.commit[h], v.ledger.sum(hosts))
+		}
+	}
+	v.sortFindings(begin)
 	if v.o.Anchor != "" && v.out.Anchor != v.o.Anchor && v.o.Since == "" {
 		v.otherAnchor()
 	}
 	return nil
+}
+
+// sortFindings puts findings in the order of their commits.
+func (v *verifier) sortFindings(begin int) {
+	at := make(map[katprep.CommitID]int, len(v.order))
+	for n, h := range v.order {
+		at[katprep.CommitID(h.String())] = n
+	}
+	slices.SortStableFunc(v.out.Findings[begin:], func(a, b Finding) int { return cmp.Compare(at[a.Commit], at[b.Commit]) })
 }
 
 // lostHead says that what was verified earlier is not here any more.
@@ -260,41 +262,53 @@ func (v *verifier) collect(tip object.Hash, done map[object.Hash]bool) {
 }
 
 // check verifies one commit against its parents, which are verified.
-func (v *verifier) check(h object.Hash, c *object.Commit) {
+func (v *verifier) check(n int32, h object.Hash, c *object.Commit) {
 	v.signature(h, c)
 	v.clock(h, c)
-	root, err := v.a.list(v.ctx, c.Tree)
+	now, err := v.root(c)
 	if err != nil {
 		v.find(h, "", "its tree cannot be read: %v", err)
 		return
 	}
-	before := map[string]object.Entry{}
+	kind := Kind(trailers(c.Message)[trailerKind])
+	if kind == KindSnapshot {
+		v.out.Snapshots++
+		v.snapshots[h] = now["hosts"].Hash
+	}
+	var before map[string]object.Entry
+	verified := false
 	if len(c.Parents) > 0 {
 		if p := v.parent(c); p != nil {
-			list, err := v.a.list(v.ctx, p.Tree)
-			if err != nil {
-				return // found when the parent was verified
+			if before, err = v.root(p); err != nil { // found when the parent was verified
+				v.contents(n, nil, now)
+				return
 			}
-			for _, e := range list {
-				before[e.Name] = e
-			}
+			verified = v.commit[c.Parents[0]] != nil
 		}
 	}
-	now := map[string]object.Entry{}
-	for _, e := range root {
-		now[e.Name] = e
-	}
-	kind := Kind(trailers(c.Message)[trailerKind])
 	if !v.a.isCut(h) { // what it changed cannot be known here
 		v.allowed(h, c, kind, before, now)
 	}
-	v.contents(h, now)
+	if verified {
+		v.contents(n, before, now)
+	} else {
+		v.contents(n, nil, now)
+	}
 	v.runs(h, before["runs"], now["runs"])
 	v.retainedKept(h, before["policy"], now["policy"])
-	if kind == KindSnapshot {
-		v.out.Snapshots++
-		v.numbers(h, c, now)
+}
+
+// root returns the root of a commit's tree by name.
+func (v *verifier) root(c *object.Commit) (map[string]object.Entry, error) {
+	list, err := v.a.list(v.ctx, c.Tree)
+	if err != nil {
+		return nil, err
 	}
+	root := make(map[string]object.Entry, len(list))
+	for _, e := range list {
+		root[e.Name] = e
+	}
+	return root, nil
 }
 
 func (v *verifier) parent(c *object.Commit) *object.Commit {
@@ -395,25 +409,27 @@ func evidence(name string) bool {
 
 func union(a, b map[string]object.Entry) map[string]object.Entry {
 	u := maps.Clone(a)
+	if u == nil {
+		u = map[string]object.Entry{}
+	}
 	maps.Copy(u, b)
 	return u
 }
 
 // numbers checks what a snapshot says of itself against its hosts, and the
 // commit's message against the snapshot.
-func (v *verifier) numbers(h object.Hash, c *object.Commit, now map[string]object.Entry) {
+func (v *verifier) numbers(h object.Hash, c *object.Commit, got tally) {
 	s, err := v.a.Snapshot(v.ctx, katprep.CommitID(h.String()))
 	if err != nil {
 		v.find(h, snapshotFile, "%v", err)
 		return
 	}
-	got := v.known[v.place("hosts", now["hosts"].Hash)].counts
 	for _, n := range [...]struct {
 		what      string
 		says, has int
 	}{
-		{"hosts", s.Counts.Hosts, got.Hosts}, {"collected hosts", s.Counts.Collected, got.Collected},
-		{"incomplete hosts", s.Counts.Incomplete, got.Incomplete}, {"failed hosts", s.Counts.Failed, got.Failed},
+		{"hosts", s.Counts.Hosts, got.hosts}, {"collected hosts", s.Counts.Collected, got.collected},
+		{"incomplete hosts", s.Counts.Incomplete, got.incomplete}, {"failed hosts", s.Counts.Failed, got.failed},
 	} {
 		if n.says != n.has {
 			v.find(h, snapshotFile, "it says %d %s, but there are %d", n.says, n.what, n.has)

@@ -2,175 +2,60 @@ package archive
 
 import (
 	"bytes"
-	"runtime"
+	"errors"
+	"fmt"
 	"slices"
-	"strings"
-	"sync"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/archive/canon"
 	"github.com/stdevel/katprep/internal/archive/names"
 	"github.com/stdevel/katprep/internal/archive/object"
-	"github.com/stdevel/katprep/internal/archive/pack"
 )
 
-// contents verifies the files of a commit that no commit before had.
-func (v *verifier) contents(h object.Hash, root map[string]object.Entry) {
-	var fresh []located
-	for name, e := range root {
-		v.gather(h, name, e, &fresh)
-	}
-	slices.SortFunc(fresh, func(x, y located) int { return strings.Compare(x.path, y.path) })
-	results := v.readAll(fresh)
-	for i, f := range fresh {
-		if results[i].err != "" {
-			v.find(h, f.path, "%s", results[i].err)
-		}
-		v.known[v.place(f.path, f.hash)] = fact{status: results[i].status}
-	}
-	v.out.Files += len(fresh)
-	if hosts := root["hosts"]; !hosts.Hash.IsZero() {
-		v.count("hosts", hosts.Hash, 2)
-	}
-}
-
-// gather lists the files below an entry that are not known.
-func (v *verifier) gather(h object.Hash, path string, e object.Entry, fresh *[]located) {
-	if _, ok := v.known[v.place(path, e.Hash)]; ok {
-		return
-	}
-	if !e.Dir {
-		*fresh = append(*fresh, located{path, e.Hash})
-		return
-	}
-	list, err := v.a.list(v.ctx, e.Hash)
-	if err != nil {
-		v.find(h, path, "the folder cannot be read: %v", err)
-		return
-	}
-	for _, sub := range list {
-		v.gather(h, path+"/"+sub.Name, sub, fresh)
-	}
-	if !strings.HasPrefix(path, "hosts") {
-		v.known[v.place(path, e.Hash)] = fact{}
-	}
-}
-
-// count sums the hosts of a folder up, once for each folder.
-func (v *verifier) count(path string, dir object.Hash, depth int) (c katprep.Counts) {
-	if f, ok := v.known[v.place(path, dir)]; ok {
-		return f.counts
-	}
-	list, err := v.a.list(v.ctx, dir)
-	if err != nil {
-		return c // gather has said so
-	}
-	for _, e := range list {
-		if e.Dir && depth > 1 {
-			sub := v.count(path+"/"+e.Name, e.Hash, depth-1)
-			c.Hosts += sub.Hosts
-			c.Collected += sub.Collected
-			c.Incomplete += sub.Incomplete
-			c.Failed += sub.Failed
-			continue
-		}
-		c.Hosts++
-		switch v.known[v.place(path+"/"+e.Name, e.Hash)].status {
-		case katprep.Collected:
-			c.Collected++
-		case katprep.Incomplete:
-			c.Incomplete++
-		case katprep.Failed:
-			c.Failed++
-		}
-	}
-	v.known[v.place(path, dir)] = fact{counts: c}
-	return c
-}
-
-// A checked is what reading one file gave.
-type checked struct {
-	status katprep.Status
-	err    string
-}
-
-// readAll reads files in the order of the packs, on several cores.
-func (v *verifier) readAll(files []located) []checked {
-	order := make([]int, len(files))
-	places := make([]pack.Place, len(files))
-	for i := range files {
-		order[i], places[i] = i, v.a.store.Place(files[i].hash)
-	}
-	slices.SortFunc(order, func(x, y int) int { return places[x].Compare(places[y]) })
-	out := make([]checked, len(files))
-	workers := max(1, min(8, runtime.GOMAXPROCS(0)))
-	var wg sync.WaitGroup
-	for mine := range slices.Chunk(order, max(1, (len(order)+workers-1)/workers)) {
-		wg.Go(func() {
-			d := &canon.Decoder{}
-			for _, i := range mine {
-				if v.ctx.Err() == nil {
-					out[i] = v.file(d, files[i])
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return out
-}
-
-// file verifies one file: hash, schema, and that it is where it belongs.
-func (v *verifier) file(d *canon.Decoder, f located) (c checked) {
-	data, err := v.a.read(v.ctx, f.hash, object.BlobKind)
-	if err != nil {
-		return checked{err: err.Error()}
-	}
-	top, rest := splitDir(f.path)
+// examine verifies the content of one file: its schema, and that it is where
+// it belongs.
+func examine(d *canon.Decoder, path string, data []byte) (f fact, err error) {
+	top, rest := splitDir(path)
 	switch {
 	case top == "hosts":
-		return hostFile(d, f.path, data)
+		return hostFile(d, path, data)
 	case top == "errata":
 		var e katprep.Erratum
 		err = canon.DecodeStrict(data, &e)
-		if err == nil && names.Erratum(e.ID) != f.path {
-			return checked{err: "the erratum in it belongs elsewhere"}
+		if err == nil && names.Erratum(e.ID) != path {
+			err = errors.New("the erratum in it belongs elsewhere")
 		}
-	case f.path == snapshotFile:
+	case path == snapshotFile:
 		err = canon.DecodeStrict(data, new(katprep.Snapshot))
 	case top == "runs":
 		_, file := splitDir(rest)
 		err = runFile(file, data)
-	case f.path == retainedFile:
+	case path == retainedFile:
 		err = canon.DecodeStrict(data, new(retainedDoc))
-	case f.path == exceptionsFile:
+	case path == exceptionsFile:
 		err = canon.DecodeStrict(data, new(exceptions))
-	case f.path == verificationFile:
+	case path == verificationFile:
 		err = canon.DecodeStrict(data, new(Verified))
 	}
-	if err != nil {
-		c.err = err.Error()
-	}
-	return c
+	return f, err
 }
 
-func hostFile(d *canon.Decoder, path string, data []byte) checked {
-	h, status, ok := d.Check(data)
-	if !ok {
-		var s katprep.State
+func hostFile(d *canon.Decoder, path string, data []byte) (fact, error) {
+	var s katprep.State
+	if !d.Skim(data, &s) {
+		s = katprep.State{}
 		if err := canon.DecodeStrict(data, &s); err != nil {
-			return checked{err: err.Error()}
+			return fact{}, err
 		}
-		h, status = s.Host, s.Status
 	}
-	switch status {
-	case katprep.Collected, katprep.Incomplete, katprep.Failed:
-	default:
-		return checked{err: "its status is " + string(status)}
+	f := factOf(&s)
+	if f.status == statusOther {
+		return f, fmt.Errorf("its status is %s", s.Status)
 	}
-	if path != names.Host(h.Name) && path != names.Twin(h.Name, h.Source, h.ID, false) && path != names.Twin(h.Name, h.Source, h.ID, true) {
-		return checked{status: status, err: "the host in it belongs elsewhere"}
+	if path != names.Host(s.Name) && path != names.Twin(s.Name, s.Source, s.ID, false) && path != names.Twin(s.Name, s.Source, s.ID, true) {
+		return f, errors.New("the host in it belongs elsewhere")
 	}
-	return checked{status: status}
+	return f, nil
 }
 
 func runFile(file string, data []byte) error {

@@ -17,8 +17,8 @@ type Decoder struct {
 	at int
 	ok bool // false: not the canonical form
 
-	skim bool // texts are checked, but only those of the host itself are kept
-	deep bool // within a list of the state
+	skim bool // see Skim
+	deep bool // within a list whose texts Skim does not keep
 }
 
 const (
@@ -35,14 +35,14 @@ func (d *Decoder) State(data []byte, s *katprep.State) error {
 	return Decode(data, s)
 }
 
-// Check reports whether a state is in the canonical form up to white space,
-// and reads the host and its status, but no lists.
-func (d *Decoder) Check(data []byte) (h katprep.Host, status katprep.Status, ok bool) {
-	var s katprep.State
+// Skim reports whether a state is in the canonical form up to white space,
+// and reads the host, its status, aspects and reboot state, and its errata;
+// of its other lists only their length, and of the packages nothing.
+func (d *Decoder) Skim(data []byte, s *katprep.State) bool {
 	d.skim = true
-	ok = d.Canonical(data, &s)
+	ok := d.Canonical(data, s)
 	d.skim = false
-	return s.Host, s.Status, ok
+	return ok
 }
 
 // Canonical reads a state that is in the canonical form up to white space,
@@ -128,8 +128,6 @@ func (d *Decoder) name(fields []string, next int) int {
 
 // list reads a list; an empty one is not canonical.
 func list[T any](d *Decoder, guess int, one func(v *T)) []T {
-	defer func(deep bool) { d.deep = deep }(d.deep)
-	d.deep = true
 	d.expect('[')
 	out := make([]T, 0, guess)
 	for d.ok {
@@ -145,6 +143,14 @@ func list[T any](d *Decoder, guess int, one func(v *T)) []T {
 		}
 	}
 	return nil
+}
+
+// deep is list for what Skim keeps no texts of.
+func deep[T any](d *Decoder, guess int, one func(v *T)) []T {
+	d.deep = true
+	out := list(d, guess, one)
+	d.deep = false
+	return out
 }
 
 func (d *Decoder) string() string {
@@ -283,7 +289,7 @@ func (d *Decoder) state(s *katprep.State) {
 		case "status":
 			s.Status = katprep.Status(d.string())
 		case "problems":
-			s.Problems = list(d, 2, d.problem)
+			s.Problems = deep(d, 2, d.problem)
 		case "aspects":
 			s.Aspects = list(d, 10, word[katprep.Aspect](d))
 		case "facts":
@@ -297,15 +303,15 @@ func (d *Decoder) state(s *katprep.State) {
 		case "reboot":
 			d.reboot(&s.Reboot)
 		case "parameters":
-			s.Parameters = list(d, 16, d.parameter)
+			s.Parameters = deep(d, 16, d.parameter)
 		case "repositories":
-			s.Repositories = list(d, 8, d.repository)
+			s.Repositories = deep(d, 8, d.repository)
 		case "errata":
 			s.Errata = list(d, 32, d.hostErratum)
 		case "updates":
-			s.Updates = list(d, 32, d.update)
+			s.Updates = deep(d, 32, d.update)
 		case "processes":
-			s.Processes = list(d, 8, d.process)
+			s.Processes = deep(d, 8, d.process)
 		case "packages":
 			if d.skim {
 				d.skimPackages()

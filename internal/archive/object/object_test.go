@@ -96,7 +96,7 @@ func FuzzDiff(f *testing.F) {
 	b := EncodeTree([]Entry{{Name: "a"}, {Name: "a.b", Hash: Hash{2}}, {Name: "b", Hash: Hash{1}}, {Name: "c"}})
 	f.Add(a, b)
 	f.Add(a, []byte(nil))
-	f.Add(append(bytes.Clone(b), a...), append(bytes.Clone(a), b...)) // not sorted, names twice
+	f.Add(append(bytes.Clone(b), a...), append(bytes.Clone(a), b...))                             // not sorted, names twice
 	f.Add([]byte("40000 a\x0000000000000000000000"), []byte("100000 a/\x0000000000000000000000")) // a file that would pass for a folder
 	f.Fuzz(func(t *testing.T, before, after []byte) {
 		olds, err1 := DecodeTree(before)

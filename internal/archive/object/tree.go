@@ -94,6 +94,17 @@ func Entries(content []byte) iter.Seq2[Entry, error] {
 	}
 }
 
+// CheckTree reports whether a tree can be read to its end.
+func CheckTree(content []byte) error {
+	for len(content) > 0 {
+		var err error
+		if _, _, _, content, err = nextEntry(content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // isFile leaves links and submodules out.
 func isFile(mode []byte) bool { return len(mode) == 6 && mode[0] == '1' && mode[1] == '0' }
 

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 
 	"github.com/stdevel/katprep/internal/archive/object"
 )
@@ -20,24 +22,32 @@ func (s *Store) Check(ctx context.Context) (damaged []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var files []string
 	for _, name := range names {
-		for _, ext := range []string{".pack", ".idx"} {
-			if err := ctx.Err(); err != nil {
-				return nil, err
+		files = append(files, name+".pack", name+".idx")
+	}
+	bad := make([]bool, len(files))
+	errs := make([]error, len(files))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range Workers() {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(files) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				ok, err := checkFile(files[i])
+				if errors.Is(err, fs.ErrNotExist) {
+					continue // repacked meanwhile; a pack without its file shows when objects are read
+				}
+				bad[i], errs[i] = !ok && err == nil, err
 			}
-			ok, err := checkFile(name + ext)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // repacked meanwhile; a pack without its file shows when objects are read
-			}
-			if err != nil {
-				return nil, err
-			}
-			if !ok {
-				damaged = append(damaged, filepath.Base(name)+ext)
-			}
+		})
+	}
+	wg.Wait()
+	for i, file := range files {
+		if bad[i] {
+			damaged = append(damaged, filepath.Base(file))
 		}
 	}
-	return damaged, nil
+	return damaged, errors.Join(ctx.Err(), errors.Join(errs...))
 }
 
 // checkFile compares a file with the checksum at its end.
@@ -52,7 +62,8 @@ func checkFile(path string) (bool, error) {
 		return false, err
 	}
 	d := sha1.New()
-	if _, err := io.CopyN(d, f, st.Size()-object.Size); err != nil {
+	body := io.LimitReader(f, st.Size()-object.Size)
+	if _, err := io.CopyBuffer(struct{ io.Writer }{d}, body, make([]byte, 1<<17)); err != nil {
 		return false, err
 	}
 	var want, got object.Hash
