@@ -110,6 +110,20 @@ func TestContract(t *testing.T) {
 	acttest.Power(t, acttest.PowerFixture{Power: c, Target: act.Target{Name: "web01"}, Unknown: act.Target{Name: "nowhere"}})
 }
 
+func TestRequests(t *testing.T) {
+	c, w := start(t)
+	var targets []act.Target
+	for i := range 10 {
+		name := fmt.Sprint("vm", i)
+		w.VMs = append(w.VMs, &machine{ID: fmt.Sprintf("22222222-0000-4000-8000-%012d", i), Name: name, State: "Running", Type: "Production"})
+		targets = append(targets, act.Target{Name: name})
+	}
+	acttest.Requests(t, acttest.RequestsFixture{Snapshotter: c, Targets: targets, Most: 9, Count: func() (n int) {
+		w.with(func() { n = w.calls })
+		return n
+	}})
+}
+
 func TestFindsVMs(t *testing.T) {
 	c, w := start(t)
 	for what, tg := range map[string]act.Target{"MAC": {MAC: "00:15:5d:01:02:03"}, "IP": {IP: "192.0.2.1"}, "UUID": {UUID: "aaaaaaaa-0000-4000-8000-000000000001"},

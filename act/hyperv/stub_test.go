@@ -16,8 +16,9 @@ import (
 // knows the scripts by their names; their text is checked where PowerShell is
 // installed.
 type world struct {
-	mu   sync.Mutex
-	args string // of the last call of "powershell"
+	mu    sync.Mutex
+	args  string // of the last call of "powershell"
+	calls int
 
 	VMs  []*machine
 	Next int
@@ -89,6 +90,7 @@ func (w *world) answer(conn net.Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.args = strings.TrimSpace(args)
+	w.calls++
 	known := slices.ContainsFunc(scripts, func(s script) bool { return s.name == q.Op && s.text == q.Script })
 	if w.Garbage || !known {
 		fmt.Fprintln(conn, "'powershell' is not recognized")

@@ -179,7 +179,12 @@ func (d *daemon) openSlow(t *testing.T) *libvirt.Client {
 
 func (d *daemon) client(t *testing.T, driver string, graceful time.Duration) *libvirt.Client {
 	t.Helper()
-	c, err := libvirt.New(libvirt.Options{URI: d.uri(driver), Limits: vm.Limits{Poll: 100 * time.Millisecond, Graceful: graceful, Read: time.Minute}})
+	return d.clientAt(t, d.uri(driver), graceful)
+}
+
+func (d *daemon) clientAt(t *testing.T, uri string, graceful time.Duration) *libvirt.Client {
+	t.Helper()
+	c, err := libvirt.New(libvirt.Options{URI: uri, Limits: vm.Limits{Poll: 100 * time.Millisecond, Graceful: graceful, Read: time.Minute}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,12 +2,14 @@ package libvirt_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -244,24 +246,67 @@ func TestURIs(t *testing.T) {
 	}
 }
 
-// TestManyVMs reads two hundred VMs and snapshots some of the test driver over one
-// connection.
+// TestManyVMs reads two hundred VMs of the test driver over one connection and
+// snapshots a hundred of them, eight at once, with a constant number of calls
+// for each.
 func TestManyVMs(t *testing.T) {
 	d := start(t)
-	c := d.open(t, "test")
-	d.hold(t, c)
+	d.hold(t, d.open(t, "test"))
 	d.many(t, 200)
-	var wg sync.WaitGroup
-	for i := range 40 {
-		wg.Go(func() {
-			tg := target(fmt.Sprint("vm", i))
-			if _, err := c.CreateSnapshot(t.Context(), tg, act.SnapshotOptions{}); err != nil {
-				t.Error(err)
-			}
-		})
+	var calls atomic.Int64
+	c := d.clientAt(t, strings.Replace(d.uri("test"), d.socket(), d.counting(t, &calls), 1), time.Minute)
+	var targets []act.Target
+	for i := range 100 {
+		targets = append(targets, act.Target{Name: fmt.Sprint("vm", i)})
 	}
-	wg.Wait()
+	acttest.Requests(t, acttest.RequestsFixture{Snapshotter: c, Targets: targets, Most: 18, Count: func() int { return int(calls.Load()) }})
+	for i := range 40 {
+		if _, err := c.CreateSnapshot(t.Context(), target(fmt.Sprint("vm", i)), act.SnapshotOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if left, err := c.Leftovers(t.Context()); err != nil || len(left) != 40 {
 		t.Errorf("%d leftovers, %v", len(left), err)
 	}
+}
+
+// counting is a socket that passes everything on to the daemon, and counts
+// the calls: each begins with its length.
+func (d *daemon) counting(t *testing.T, calls *atomic.Int64) string {
+	t.Helper()
+	socket := filepath.Join(d.dir, "counted")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	pass := func(in net.Conn) {
+		out, err := net.Dial("unix", d.socket())
+		if err != nil {
+			return
+		}
+		go func() { io.Copy(in, out); in.Close() }()
+		defer out.Close()
+		for {
+			var length [4]byte
+			if _, err := io.ReadFull(in, length[:]); err != nil {
+				return
+			}
+			calls.Add(1)
+			out.Write(length[:])
+			if _, err := io.CopyN(out, in, int64(binary.BigEndian.Uint32(length[:]))-4); err != nil {
+				return
+			}
+		}
+	}
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go pass(in)
+		}
+	}()
+	return socket
 }

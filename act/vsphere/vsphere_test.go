@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -254,26 +253,6 @@ func TestASilentServerCostsItsDeadline(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Fatal("the call hangs")
-	}
-}
-
-func TestManyAtOnce(t *testing.T) {
-	_, c, _ := sim(t, 24)
-	var wg sync.WaitGroup
-	for i := range 24 {
-		wg.Go(func() {
-			tg := target(fmt.Sprint("DC0_H0_VM", i))
-			if _, err := c.CreateSnapshot(t.Context(), tg, act.SnapshotOptions{}); err != nil {
-				t.Error(err)
-			}
-			if err := c.RemoveSnapshot(t.Context(), tg); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if left, err := c.Leftovers(t.Context()); err != nil || len(left) > 0 {
-		t.Errorf("%v, %v", left, err)
 	}
 }
 

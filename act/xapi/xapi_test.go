@@ -30,6 +30,7 @@ type fake struct {
 	tasks    map[string]map[string]any
 	sessions map[string]bool
 	next     int
+	requests int
 
 	fails  string // code with which the next task fails
 	denied string // method that the user may not call
@@ -91,6 +92,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := map[string]any{"jsonrpc": "2.0", "id": call.ID}
+	f.requests++
 	result, code := f.dispatch(call.Method, call.Params)
 	if code != nil {
 		answer["error"] = map[string]any{"code": 1, "message": code[0], "data": code[1:]}
