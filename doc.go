@@ -9,4 +9,13 @@
 // a host that was not collected is unknown, never patched; what no system
 // confirmed is not done; what katprep did not create it does not remove; and
 // the same archive gives the same bytes.
+//
+// Times are UTC and durations time.Duration; a Date is a day as 2026-11-12.
+// An empty list of a State means "none" only if State.Knows says that its
+// aspect was read. What comes from other systems is untrusted text. Errors
+// that a person can do something about are *Error with a Kind and a Hint.
+//
+// Collectors are in collect and below it, what acts on other systems in act;
+// diff and policy compute, render and site write. docs/compatibility.md says
+// what is kept from version to version.
 package katprep
