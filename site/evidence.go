@@ -103,7 +103,7 @@ func (b *builder) evidenceRows() []evidenceRow {
 func (b *builder) commitPages() map[katprep.CommitID]string {
 	pages := map[katprep.CommitID]string{}
 	for _, p := range b.m.pairs {
-		if p.complete() && (pages[p.After.Commit] == "" || p.Run != "") {
+		if p.complete() && !p.asked && (pages[p.After.Commit] == "" || p.Run != "") {
 			pages[p.After.Commit] = p.dir + "/index.html"
 		}
 	}

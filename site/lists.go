@@ -94,8 +94,11 @@ type erratumListPage struct {
 
 type pairList struct {
 	base
-	Rows  []*pair
-	Pager pager
+	Rows      []*pair
+	Pager     pager
+	Snapshots bool    // the list of comparisons, not of maintenances
+	Asked     []*pair // on the first page of comparisons
+	Example   *pair   // whose commits stand in examples; may be nil
 }
 
 // listPages writes the first page and the lists.
@@ -165,7 +168,7 @@ func (b *builder) split() (runs, changes []*pair) {
 	for _, p := range slices.Backward(b.m.pairs) {
 		if p.Run != "" {
 			runs = append(runs, p)
-		} else {
+		} else if !p.asked {
 			changes = append(changes, p)
 		}
 	}
@@ -221,11 +224,18 @@ func (b *builder) maintenanceList() error {
 
 func (b *builder) snapshotList() error {
 	_, changes := b.split()
-	return b.pairList("snapshots/index.html", "snapshots", "Snapshots", changes)
+	return b.pairList("snapshots/index.html", "snapshots", "Compare snapshots", changes)
 }
 
 func (b *builder) pairList(first, section, title string, rows []*pair) error {
 	return b.paged(first, len(rows), func(name string, from, to int, p pager) error {
-		return b.page(name, "pairs", pairList{b.base(name, section, title, true), rows[from:to], p})
+		d := pairList{base: b.base(name, section, title, true), Rows: rows[from:to], Pager: p}
+		if d.Snapshots = section == "snapshots"; d.Snapshots && p.Page == 1 {
+			d.Asked = b.asked()
+			if n := len(b.m.snapshots); n > 1 {
+				d.Example = &pair{Before: &b.m.snapshots[0], After: b.m.head()}
+			}
+		}
+		return b.page(name, "pairs", d)
 	})
 }

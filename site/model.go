@@ -39,6 +39,7 @@ type pair struct {
 	dir    string
 	from   provenance
 	to     provenance
+	asked  bool // neither a maintenance nor neighbours: somebody asked for it
 	totals totals
 	run    *runView
 }
@@ -120,7 +121,7 @@ func endingIndex(e katprep.Ending) uint8 {
 }
 
 // load reads everything that does not grow with the number of hosts.
-func (m *model) load(ctx context.Context, src Source) error {
+func (m *model) load(ctx context.Context, src Source, o *Options) error {
 	for s, err := range src.Snapshots(ctx) {
 		if err != nil {
 			return err
@@ -147,13 +148,13 @@ func (m *model) load(ctx context.Context, src Source) error {
 			}
 		}
 	}
-	return m.findPairs(ctx, src)
+	return m.findPairs(ctx, src, o)
 }
 
 func (m *model) head() *katprep.SnapshotRef { return &m.snapshots[len(m.snapshots)-1] }
 
 // findPairs says what is compared with what.
-func (m *model) findPairs(ctx context.Context, src Source) error {
+func (m *model) findPairs(ctx context.Context, src Source, o *Options) error {
 	ends := map[katprep.RunID]*pair{}
 	get := func(r katprep.RunID) *pair {
 		if ends[r] == nil {
@@ -192,6 +193,9 @@ func (m *model) findPairs(ctx context.Context, src Source) error {
 			continue
 		}
 		m.pairs = append(m.pairs, &pair{Before: before, After: after, dir: "snapshots/" + string(after.Commit[:min(16, len(after.Commit))])})
+	}
+	if err := m.findAsked(o); err != nil {
+		return err
 	}
 	slices.SortStableFunc(m.pairs, func(a, b *pair) int {
 		return cmp.Or(strings.Compare(a.when(), b.when()), strings.Compare(a.dir, b.dir))
@@ -241,6 +245,9 @@ func (p *pair) title() string {
 		return render.Line(p.Record.Plan.Title)
 	case p.Run != "":
 		return render.Line(string(p.Run))
+	}
+	if p.asked {
+		return p.askedTitle()
 	}
 	if p.After == nil {
 		return "Maintenance without a name"

@@ -56,10 +56,16 @@ func (b *builder) pair(ctx context.Context, i int, p *pair) error {
 	for j := range c.list {
 		s := &c.list[j]
 		p.totals.add(s)
-		rows = append(rows, b.absorb(i, p, s))
+		if p.asked { // what it shows is told by the pairs that lie in between
+			rows = append(rows, b.row(p, s))
+		} else {
+			rows = append(rows, b.absorb(i, p, s))
+		}
 		b.m.count(errata, s)
 	}
-	b.m.noteMoves(i, p, c.move)
+	if !p.asked {
+		b.m.noteMoves(i, p, c.move)
+	}
 	if err := b.flush(); err != nil {
 		return err
 	}
@@ -84,6 +90,11 @@ func (b *builder) absorb(i int, p *pair, s *summary) row {
 			m.records[o.ID] = append(m.records[o.ID], record{hi, int16(i), o.Ending})
 		}
 	}
+	return b.row(p, s)
+}
+
+func (b *builder) row(p *pair, s *summary) row {
+	h := b.m.hosts[b.m.hostIndex(s.Host)]
 	r := row{summary: s, host: h, href: h.path()}
 	if s.is(flagPage) {
 		r.href = p.hostPath(h)

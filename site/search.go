@@ -65,6 +65,8 @@ func (b *builder) entries(put func(kind, title, href, extra string) error) error
 		kind := "Snapshot"
 		if p.Run != "" {
 			kind = "Maintenance"
+		} else if p.asked {
+			kind = "Comparison"
 		}
 		if err := put(kind, p.title(), p.dir+"/index.html", string(p.Run)); err != nil {
 			return err

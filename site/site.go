@@ -52,6 +52,9 @@ type Options struct {
 	Policy    policy.Policy               // deadlines, and where criticality is found
 	Controls  []Control                   // references to standards; nil: the built-in ones
 	CommitURL string                      // prefix of links to commits, such as of a forge; may be empty
+	Compare   []Comparison                // further pairs of snapshots to have pages
+	Monthly   bool                        // also compare the first snapshots of months
+	Keep      int                         // earlier sites to be kept in "<out>.versions"
 	Full      bool                        // make every page anew, whatever an earlier build left
 	Rows      int                         // rows of a table on one page; 0: 500
 	Progress  func(done int, what string) // pages made so far, and the last one; may be nil
@@ -91,5 +94,8 @@ func Build(ctx context.Context, src Source, out string, o Options) (Stats, error
 	if err := ctx.Err(); err != nil {
 		return Stats{}, err
 	}
-	return b.stats, t.publish()
+	if err := t.publish(); err != nil {
+		return b.stats, err
+	}
+	return b.stats, t.keepVersions(o.Keep, b.version())
 }

@@ -178,7 +178,7 @@ type atomLink struct {
 func (b *builder) feed(context.Context) error {
 	f := atomFeed{ID: "urn:katprep:site", Title: render.Line(b.o.Title), Author: "katprep", Updated: "1970-01-01T00:00:00Z"}
 	for _, p := range slices.Backward(b.m.pairs) {
-		if !p.complete() || len(f.Entries) == 50 {
+		if !p.complete() || p.asked || len(f.Entries) == 50 {
 			continue
 		}
 		at := p.After.Snapshot.Finished.UTC().Format(time.RFC3339)

@@ -245,7 +245,7 @@ func (t *tree) swap() error {
 	if err := os.Rename(t.tmp, t.out); err != nil {
 		return errors.Join(err, os.Rename(old, t.out))
 	}
-	return os.RemoveAll(old)
+	return os.Rename(old, t.tmp) // as after an exchange
 }
 
 // discard removes what is left in the temporary place: a tree that was not

@@ -7,12 +7,14 @@ import (
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/term"
+	"github.com/stdevel/katprep/render"
 )
 
 type diffCmd struct {
 	pairFlags
-	Host []string `placeholder:"GLOB" help:"Only these hosts."`
-	All  bool     `help:"Hosts without any change as well."`
+	Host   []string `placeholder:"GLOB" help:"Only these hosts."`
+	All    bool     `help:"Hosts without any change as well."`
+	Format string   `short:"f" placeholder:"FORMAT" help:"As one document on standard output: markdown, html, json, csv, junit, openmetrics."`
 }
 
 // Help adds to the command's help.
@@ -20,6 +22,7 @@ func (diffCmd) Help() string {
 	return `  katprep diff                                 the last two snapshots
   katprep diff 2026-11-01 latest
   katprep diff --run patch-2026-11 --host 'db*'
+  katprep diff 2026-11-01 latest --format html >november.html
 
 An erratum counts as installed only if installed versions reach the fixed ones;
 a host that was not collected afterwards is unknown.`
@@ -27,6 +30,9 @@ a host that was not collected afterwards is unknown.`
 
 // Run prints what changed.
 func (c *diffCmd) Run(a *app) error {
+	if c.Format != "" {
+		return c.document(a)
+	}
 	r, err := a.compare(c.pairFlags, c.All || len(c.Host) > 0)
 	if err != nil {
 		return err
@@ -50,6 +56,33 @@ func (c *diffCmd) Run(a *app) error {
 		fmt.Fprintln(w, "all hosts of the two snapshots:")
 	}
 	diffTotals(w, r)
+	return unknownError(r)
+}
+
+// document prints the comparison as a report.
+func (c *diffCmd) document(a *app) error {
+	f, err := render.ParseFormat(c.Format)
+	if err != nil {
+		return err
+	}
+	if len(c.Host) > 0 {
+		return katprep.Errorf(katprep.Invalid, "a document is about all hosts").WithHint("documents for some of them: katprep report --host GLOB --out DIR")
+	}
+	r, err := a.compare(c.pairFlags, c.All)
+	if err != nil {
+		return err
+	}
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	r.Title = firstOf(cfg.Report.Title, "Comparison of two snapshots")
+	if err := attachRun(a, r); err != nil {
+		return err
+	}
+	if err := render.Landscape(a.term.Out(), f, r, render.Options{}); err != nil {
+		return err
+	}
 	return unknownError(r)
 }
 

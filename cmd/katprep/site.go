@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/internal/archive"
 	"github.com/stdevel/katprep/internal/config"
 	"github.com/stdevel/katprep/policy"
 	"github.com/stdevel/katprep/site"
@@ -21,8 +24,9 @@ type siteCmd struct {
 }
 
 type siteBuildCmd struct {
-	Out  string `short:"o" placeholder:"DIR" help:"Folder (default: as configured, or public)."`
-	Full bool   `help:"Make every page anew, even if nothing changed."`
+	Out     string   `short:"o" placeholder:"DIR" help:"Folder (default: as configured, or public)."`
+	Full    bool     `help:"Make every page anew, even if nothing changed."`
+	Compare []string `placeholder:"A..B" help:"Pages that compare these two snapshots as well, or with 'monthly' the first of each month with that of the next. May be repeated; each costs as much as a maintenance."`
 }
 
 // out is where the site is.
@@ -40,10 +44,17 @@ func (c *siteBuildCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.buildSite(out, c.Full)
+	return a.buildSite(out, siteWish{full: c.Full, compare: c.Compare})
 }
 
-func (a *app) buildSite(out string, full bool) error {
+// A siteWish is what a command asks of a build.
+type siteWish struct {
+	full    bool
+	compare []string // as on the command line
+	keep    int      // versions of the folder
+}
+
+func (a *app) buildSite(out string, wish siteWish) error {
 	o, err := a.siteOptions()
 	if err != nil {
 		return err
@@ -52,7 +63,10 @@ func (a *app) buildSite(out string, full bool) error {
 	if err != nil {
 		return err
 	}
-	o.Full = full
+	if err := a.compareAlso(arc, &o, wish.compare); err != nil {
+		return err
+	}
+	o.Full, o.Keep = wish.full, wish.keep
 	o.Progress = func(done int, what string) {
 		if done%100 == 0 {
 			a.term.Status("%d pages", done)
@@ -67,6 +81,34 @@ func (a *app) buildSite(out string, full bool) error {
 		return a.emit("site", map[string]any{"folder": out, "pages": stats.Pages, "files": stats.Files, "unchanged": stats.Kept, "bytes": stats.Bytes})
 	}
 	a.term.Note("built %d pages in %s (%d of %d files unchanged)", stats.Pages, out, stats.Kept, stats.Files)
+	return nil
+}
+
+// compareAlso adds the pairs of snapshots that the command or the
+// configuration asks for.
+func (a *app) compareAlso(arc *archive.Archive, o *site.Options, asked []string) error {
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	for _, s := range slices.Concat(cfg.Site.Compare, asked) {
+		if s == "monthly" {
+			o.Monthly = true
+			continue
+		}
+		before, after, ok := strings.Cut(s, "..")
+		if !ok || before == "" || after == "" {
+			return katprep.Errorf(katprep.Invalid, "compare %q: these are no two snapshots", s).WithHint("write 2026-01-01..latest, or monthly")
+		}
+		var c site.Comparison
+		if c.Before, err = arc.Resolve(a.ctx, before); err != nil {
+			return err
+		}
+		if c.After, err = arc.Resolve(a.ctx, after); err != nil {
+			return err
+		}
+		o.Compare = append(o.Compare, c)
+	}
 	return nil
 }
 
@@ -105,12 +147,14 @@ type sitePublishCmd struct {
 	Git    string   `placeholder:"REPOSITORY" xor:"to" help:"Commit it to a branch of this Git repository (path or URL) and push."`
 	Branch string   `default:"pages" placeholder:"BRANCH" help:"With --git: the branch, which holds nothing else."`
 	Run_   bool     `name:"run" xor:"to" help:"Call the command after '--' with the folder as its last argument."`
+	Keep   int      `default:"0" placeholder:"N" help:"With --dir: keep the N sites before this one in DIR.versions."`
 	Args   []string `arg:"" optional:"" passthrough:"" help:"Command and arguments, with --run."`
 }
 
 // Help adds to the command's help.
 func (sitePublishCmd) Help() string {
 	return `  katprep site publish --dir /srv/www/patches
+  katprep site publish --dir /srv/www/patches --keep 5
   katprep site publish --git git@git.example.com:ops/patches.git --branch gh-pages
   katprep site publish --run -- rsync -a --delete-after`
 }
@@ -120,14 +164,17 @@ func (c *sitePublishCmd) Run(a *app) error {
 	if c.Dir == "" && c.Git == "" && !c.Run_ {
 		return katprep.Errorf(katprep.Invalid, "publish to where?").WithHint("give --dir, --git, or --run")
 	}
+	if c.Keep < 0 || c.Keep > 0 && c.Dir == "" {
+		return katprep.Errorf(katprep.Invalid, "--keep is for --dir").WithHint("a branch keeps what was on it: git log; a command does as it likes")
+	}
 	if c.Dir != "" {
-		return a.buildSite(c.Dir, false)
+		return a.buildSite(c.Dir, siteWish{keep: c.Keep})
 	}
 	out, err := a.siteOut(c.Out)
 	if err != nil {
 		return err
 	}
-	if err := a.buildSite(out, false); err != nil {
+	if err := a.buildSite(out, siteWish{}); err != nil {
 		return err
 	}
 	if c.Run_ {

@@ -131,6 +131,7 @@ type Maintenance struct {
 	Memory      bool           `yaml:"memory"`
 	StateDir    string         `yaml:"state_dir"`
 	Window      Duration       `yaml:"window"`
+	Settle      Duration       `yaml:"settle"`   // for services to come back, default 5m
 	Announce    string         `yaml:"announce"` // on the hosts' pages in Foreman: none, comment, parameter, report
 }
 
@@ -186,9 +187,10 @@ type Report struct {
 
 // Site says where and how the site is built.
 type Site struct {
-	Out      string `yaml:"out"`
-	Title    string `yaml:"title"`
-	URL      string `yaml:"url"`      // where it will be served
-	Commit   string `yaml:"commit"`   // prefix of links to commits, e.g. of a forge
-	Controls string `yaml:"controls"` // file with control references
+	Out      string   `yaml:"out"`
+	Title    string   `yaml:"title"`
+	Compare  []string `yaml:"compare"`  // "A..B", or "monthly"
+	URL      string   `yaml:"url"`      // where it will be served
+	Commit   string   `yaml:"commit"`   // prefix of links to commits, e.g. of a forge
+	Controls string   `yaml:"controls"` // file with control references
 }
