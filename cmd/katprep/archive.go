@@ -15,6 +15,7 @@ type archiveCmd struct {
 	Stamp    archiveStampCmd    `cmd:"" help:"Have a time-stamp service witness the history."`
 	Scan     archiveScanCmd     `cmd:"" help:"Look for secrets in the history."`
 	Maintain archiveMaintainCmd `cmd:"" help:"Join the packs of many snapshots into one."`
+	Retain   archiveRetainCmd   `cmd:"" help:"Move old history into a bundle that continues the chain."`
 	Keys     archiveKeysCmd     `cmd:"" help:"Keep the keys that may sign."`
 }
 

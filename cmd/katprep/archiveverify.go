@@ -14,11 +14,12 @@ import (
 )
 
 type archiveVerifyCmd struct {
-	Since  string `placeholder:"REV" help:"Take this snapshot and all before it as verified: quick enough for every run of a CI job."`
-	Anchor string `placeholder:"FINGERPRINT" help:"The key that must have signed first, e.g. 'SHA256:…'."`
-	Record bool   `help:"Put what was found on record in the archive: who verified, when, up to which commit. The site shows it."`
-	TSACA  string `name:"tsa-ca" placeholder:"FILE" help:"Certificates that must have issued the time-stamp service's (default: archive.stamp.ca_file)."`
-	State  string `placeholder:"FILE" help:"Where the last verified head and tags are kept (default: in the user's state directory)."`
+	Since   string `placeholder:"REV" help:"Take this snapshot and all before it as verified: quick enough for every run of a CI job."`
+	Anchor  string `placeholder:"FINGERPRINT" help:"The key that must have signed first, e.g. 'SHA256:…'."`
+	Record  bool   `help:"Put what was found on record in the archive: who verified, when, up to which commit. The site shows it."`
+	Bundles string `placeholder:"DIR" help:"Verify the whole history, with what was moved into the bundles in this folder."`
+	TSACA   string `name:"tsa-ca" placeholder:"FILE" help:"Certificates that must have issued the time-stamp service's (default: archive.stamp.ca_file)."`
+	State   string `placeholder:"FILE" help:"Where the last verified head and tags are kept (default: in the user's state directory)."`
 }
 
 // Help adds to the command's help.
@@ -50,25 +51,24 @@ func (c *archiveVerifyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	o := archive.VerifyOptions{Anchor: c.Anchor}
-	if c.Since != "" {
-		if o.Since, err = arc.Resolve(a.ctx, c.Since); err != nil {
-			return err
-		}
-	}
 	file, err := c.stateFile(a, arc)
 	if err != nil {
 		return err
 	}
-	known, err := readVerified(file)
+	o, err := c.options(a, arc, file)
 	if err != nil {
 		return err
 	}
-	o.Head, o.Tags, o.Stamps = known.Head, known.Tags, known.Stamps
-	if o.StampRoots, err = a.stampRoots(c.TSACA); err != nil {
-		return err
+	whole := arc
+	if c.Bundles != "" {
+		all, done, err := a.joined(arc, c.Bundles)
+		if err != nil {
+			return err
+		}
+		defer done()
+		whole = all
 	}
-	v, err := arc.Verify(a.ctx, o)
+	v, err := whole.Verify(a.ctx, o)
 	if err != nil {
 		return err
 	}
@@ -85,11 +85,32 @@ func (c *archiveVerifyCmd) Run(a *app) error {
 	if broken := v.Broken(); broken != nil {
 		return katprep.Errorf(katprep.Partial, "the archive does not hold: %s", broken)
 	}
+	return writeVerified(file, verifiedOf(v))
+}
+
+func verifiedOf(v *archive.Verification) verified {
 	now := verified{Head: v.Tip, Tags: v.Tags}
 	if v.Stamps != nil {
 		now.Stamps = v.Stamps.Head
 	}
-	return writeVerified(file, now)
+	return now
+}
+
+// options are what the command says, and what was verified the last time.
+func (c *archiveVerifyCmd) options(a *app, arc *archive.Archive, file string) (o archive.VerifyOptions, err error) {
+	o.Anchor = c.Anchor
+	if c.Since != "" {
+		if o.Since, err = arc.Resolve(a.ctx, c.Since); err != nil {
+			return o, err
+		}
+	}
+	known, err := readVerified(file)
+	if err != nil {
+		return o, err
+	}
+	o.Head, o.Tags, o.Stamps = known.Head, known.Tags, known.Stamps
+	o.StampRoots, err = a.stampRoots(c.TSACA)
+	return o, err
 }
 
 func (c *archiveVerifyCmd) say(a *app, v *archive.Verification) error {
@@ -111,6 +132,9 @@ func (c *archiveVerifyCmd) say(a *app, v *archive.Verification) error {
 	}
 	if v.Anchor != "" {
 		fmt.Fprintf(out, "the chain begins with key %s\n", v.Anchor)
+	}
+	if r := v.Cut; r != nil {
+		fmt.Fprintf(out, "it continues %s, which ends with commit %s\n", r.Bundle, r.Last.Short())
 	}
 	if v.Tip != "" {
 		_, err := fmt.Fprintf(out, "tip %s\n", v.Tip)

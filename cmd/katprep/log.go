@@ -46,13 +46,15 @@ func (c *logCmd) Run(a *app) error {
 			continue
 		}
 		if n++; c.Max > 0 && n > c.Max {
-			break
+			return tb.Write(a.term.Out())
 		}
 		if err := c.entry(a, tb, arc, commit); err != nil {
 			return err
 		}
 	}
-	return tb.Write(a.term.Out())
+	err = tb.Write(a.term.Out())
+	a.sayOlder(arc)
+	return err
 }
 
 func (c *logCmd) entry(a *app, tb *term.Table, arc *archive.Archive, commit archive.Commit) error {

@@ -117,7 +117,9 @@ func showHistory(a *app, arc *archive.Archive, at katprep.CommitID, host string)
 	if n == 0 {
 		return katprep.Errorf(katprep.NotFound, "no snapshot up to %s holds a host %q", at.Short(), term.Clean(host)).WithHint("katprep log")
 	}
-	return tb.Write(a.term.Out())
+	err := tb.Write(a.term.Out())
+	a.sayOlder(arc)
+	return err
 }
 
 // known shows a number only if it was collected.
