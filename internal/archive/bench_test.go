@@ -60,7 +60,8 @@ func job(b *testing.B, path, what string) (took, cpu time.Duration, peak float64
 	return time.Duration(ms) * time.Millisecond, cpu, float64(kb) / 1024
 }
 
-// benchChild does one job: "write HOSTS DAY", "compare", "all", "verify", "history NAME".
+// benchChild does one job: "write HOSTS DAY PACKAGES", "compare BEFORE AFTER",
+// "all", "verify", "maintain", "log", "history NAME".
 func benchChild(path, what string) error {
 	f := strings.Fields(what)
 	if dir := os.Getenv("KATPREP_BENCH_PROFILE"); dir != "" { // a folder for processor profiles
@@ -73,6 +74,11 @@ func benchChild(path, what string) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	var l *landscape
+	if f[0] == "write" {
+		l = smallLandscape(atoi(f[1]), atoi(f[3]))
+		l.until(atoi(f[2]), churn)
+	}
 	begin := time.Now()
 	a, err := Open(path, Options{})
 	if err != nil {
@@ -81,11 +87,9 @@ func benchChild(path, what string) error {
 	ctx := context.Background()
 	switch f[0] {
 	case "write":
-		hosts, _ := strconv.Atoi(f[1])
-		day, _ := strconv.Atoi(f[2])
-		err = writeDay(ctx, a, newLandscape(hosts), day)
+		err = writeDay(ctx, a, l, l.day)
 	case "compare":
-		err = compareLast(ctx, a)
+		err = compare(ctx, a, f[1], f[2])
 	case "all":
 		for _, err = range a.States(ctx, must(a.Resolve(ctx, "latest"))) {
 			if err != nil {
@@ -96,6 +100,14 @@ func benchChild(path, what string) error {
 		var v *Verification
 		if v, err = a.Verify(ctx, VerifyOptions{}); err == nil && (v.Broken() != nil || v.Commits == 0) {
 			err = fmt.Errorf("%d commits, %v", v.Commits, v.Broken())
+		}
+	case "maintain":
+		_, err = a.Maintain(ctx, "")
+	case "log":
+		for _, err = range a.Log(ctx, "") {
+			if err != nil {
+				break
+			}
 		}
 	case "history":
 		for _, err = range a.History(ctx, "", f[1]) {
@@ -109,6 +121,14 @@ func benchChild(path, what string) error {
 	}
 	fmt.Println(time.Since(begin).Milliseconds(), peakKB())
 	return nil
+}
+
+func atoi(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		panic(err)
+	}
+	return n
 }
 
 func must(c katprep.CommitID, err error) katprep.CommitID {
@@ -133,8 +153,8 @@ func writeDay(ctx context.Context, a *Archive, l *landscape, day int) error {
 	return err
 }
 
-func compareLast(ctx context.Context, a *Archive) error {
-	c, err := a.Compare(ctx, must(a.Resolve(ctx, "latest~1")), must(a.Resolve(ctx, "latest")))
+func compare(ctx context.Context, a *Archive, before, after string) error {
+	c, err := a.Compare(ctx, must(a.Resolve(ctx, before)), must(a.Resolve(ctx, after)))
 	if err != nil {
 		return err
 	}
@@ -145,7 +165,7 @@ func compareLast(ctx context.Context, a *Archive) error {
 		}
 		n++
 	}
-	if n == 0 || c.Same == 0 {
+	if n == 0 || c.Same == 0 && before == "latest~1" {
 		return fmt.Errorf("%d hosts differ, %d are the same", n, c.Same)
 	}
 	return nil
@@ -200,8 +220,8 @@ func BenchmarkSnapshot(b *testing.B) {
 		if err := Init(path); err != nil {
 			b.Fatal(err)
 		}
-		full, cpu, peak := job(b, path, fmt.Sprintf("write %d 0", hosts))
-		second, cpu2, peak2 := job(b, path, fmt.Sprintf("write %d 1", hosts))
+		full, cpu, peak := job(b, path, fmt.Sprintf("write %d 0 400", hosts))
+		second, cpu2, peak2 := job(b, path, fmt.Sprintf("write %d 1 400", hosts))
 		b.Logf("full: %v (%v of processor, %.0f MB), fast-import %v (%v): ratio %.2f; size %s, fast-import %s",
 			full, cpu, peak, gitTook[0], gitCPU[0], full.Seconds()/gitTook[0].Seconds(), size(b, path), size(b, fast))
 		b.Logf("%d %% changed: %v (%v of processor, %.0f MB), fast-import %v (%v): ratio %.2f",
@@ -212,7 +232,9 @@ func BenchmarkSnapshot(b *testing.B) {
 	}
 }
 
-func size(b *testing.B, path string) string {
+func size(b *testing.B, path string) string { return fmt.Sprintf("%.1f MB", bytesOf(b, path)/(1<<20)) }
+
+func bytesOf(b *testing.B, path string) float64 {
 	b.Helper()
 	var sum int64
 	err := filepath.Walk(path, func(_ string, st os.FileInfo, err error) error {
@@ -224,7 +246,7 @@ func size(b *testing.B, path string) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return fmt.Sprintf("%.1f MB", float64(sum)/(1<<20))
+	return float64(sum)
 }
 
 func fastImportStream(b *testing.B, l *landscape, path string, day int) {
@@ -265,10 +287,10 @@ func BenchmarkCompare(b *testing.B) {
 		b.Fatal(err)
 	}
 	for day := range 2 {
-		job(b, path, fmt.Sprintf("write %d %d", hosts, day))
+		job(b, path, fmt.Sprintf("write %d %d 400", hosts, day))
 	}
 	for b.Loop() {
-		took, cpu, peak := job(b, path, "compare")
+		took, cpu, peak := job(b, path, "compare latest~1 latest")
 		b.Logf("compare: %v, %v of processor, %.0f MB", took, cpu, peak)
 		allTook, allCPU, allPeak := job(b, path, "all")
 		b.Logf("read all hosts: %v, %v of processor, %.0f MB", allTook, allCPU, allPeak)
@@ -300,43 +322,5 @@ func BenchmarkHistory(b *testing.B) {
 		took, _, peak := job(b, path, "history "+s.Name)
 		b.Logf("history of %d versions: %v (%.0f MB), git log %v: ratio %.1f", lines, took, peak, gitTook, took.Seconds()/gitTook.Seconds())
 		b.ReportMetric(took.Seconds()/gitTook.Seconds(), "history/git-log")
-	}
-}
-
-// BenchmarkYears writes many days, verifies them, and compares the size after
-// maintenance with that after git repack.
-func BenchmarkYears(b *testing.B) {
-	peers.Need(b, "git")
-	const hosts, days = 1000, 100
-	dir := b.TempDir()
-	path := filepath.Join(dir, "a.git")
-	if err := Init(path); err != nil {
-		b.Fatal(err)
-	}
-	a := open(b, path)
-	l := newLandscape(hosts)
-	for day := range days {
-		if err := writeDay(b.Context(), a, l, day); err != nil {
-			b.Fatal(err)
-		}
-	}
-	copied := filepath.Join(dir, "copy.git")
-	if err := os.CopyFS(copied, os.DirFS(path)); err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		took, cpu, peak := job(b, path, "verify")
-		b.Logf("verify %d snapshots of %d hosts: %v, %v of processor, %.0f MB", days, hosts, took, cpu, peak)
-		before := size(b, path)
-		begin := time.Now()
-		if _, err := a.Maintain(b.Context(), ""); err != nil {
-			b.Fatal(err)
-		}
-		own := time.Since(begin)
-		begin = time.Now()
-		git(b, copied, "repack", "-a", "-d", "-q")
-		b.Logf("size %s; maintain without git: %s in %v; git repack: %s in %v", before, size(b, path), own, size(b, copied), time.Since(begin))
-		took, cpu, peak = job(b, path, "verify")
-		b.Logf("verify after maintain: %v, %v of processor, %.0f MB", took, cpu, peak)
 	}
 }

@@ -13,15 +13,24 @@ import (
 // packages and 20 errata, like its neighbours of the same role but not equal
 // to them. The same arguments give the same host.
 type landscape struct {
-	hosts int
-	roles []katprep.State
-	odd   []katprep.EVR // versions that single hosts have
+	hosts    int
+	packages int // of each host
+	roles    []katprep.State
+	odd      []katprep.EVR // versions that single hosts have
+
+	day     int
+	patches [][]uint16 // by host and package: 4 × the day of the last patch + which one, 0: never
+	last    []int      // by host: the day of the last patch
 }
 
 const roleCount = 20
 
-func newLandscape(hosts int) *landscape {
-	l := &landscape{hosts: hosts}
+func newLandscape(hosts int) *landscape { return smallLandscape(hosts, 400) }
+
+// smallLandscape makes hosts of fewer packages, for histories that would take
+// too long otherwise.
+func smallLandscape(hosts, packages int) *landscape {
+	l := &landscape{hosts: hosts, packages: packages, patches: make([][]uint16, hosts), last: make([]int, hosts)}
 	r := rand.New(rand.NewPCG(7, 7))
 	vendors := []string{"Red Hat, Inc.", "Fedora Project", "SUSE LLC <https://www.suse.com/>"}
 	for i := range 9 {
@@ -32,7 +41,7 @@ func newLandscape(hosts int) *landscape {
 			Aspects: []katprep.Aspect{katprep.AspectErrata, katprep.AspectFacts, katprep.AspectPackages}}
 		s.Facts = katprep.Facts{OS: katprep.OS{ID: "rhel", Version: "9.4", Name: "Red Hat Enterprise Linux 9.4 (Plow)"}, Arch: "x86_64",
 			Organization: "Example", HostGroup: fmt.Sprintf("base/role%02d", role)}
-		for i := range 400 {
+		for i := range packages {
 			name := fmt.Sprintf("package-%04d-subpackage-%08x", (i*7+role*13)%3000+i, r.Uint32())
 			version := fmt.Sprintf("%d.%d.%d-%d.el9_%d.%d", r.IntN(9), r.IntN(30), r.IntN(30), r.IntN(99), r.IntN(5), r.IntN(9))
 			s.Packages = append(s.Packages, katprep.Package{Name: name, EVR: katprep.EVR(version), Arch: "x86_64",
@@ -48,11 +57,38 @@ func newLandscape(hosts int) *landscape {
 
 func (l *landscape) role(i int) int { return i * 7919 % roleCount }
 
-// host returns the i-th host after a number of days, on each of which some
-// percent of all hosts are patched. Names do not go by role, as in life.
+// until lets days pass, on each of which some percent of all hosts are
+// patched. A day that is past begins anew.
+func (l *landscape) until(day, percent int) {
+	if day < l.day {
+		clear(l.patches)
+		clear(l.last)
+		l.day = 0
+	}
+	for l.day < day {
+		l.day++
+		for i := range l.hosts {
+			r := rand.New(rand.NewPCG(uint64(i), uint64(l.day)+100))
+			if r.IntN(100) >= percent {
+				continue
+			}
+			l.last[i] = l.day
+			if l.patches[i] == nil {
+				l.patches[i] = make([]uint16, l.packages)
+			}
+			for range max(1, l.packages*3/100) {
+				l.patches[i][r.IntN(l.packages)] = uint16(4*l.day + r.IntN(4))
+			}
+		}
+	}
+}
+
+// host returns the i-th host after a number of days, see until. Names do not
+// go by role, as in life.
 func (l *landscape) host(i, day, percent int) katprep.State {
+	l.until(day, percent)
 	s := l.roles[l.role(i)]
-	s.Host = katprep.Host{HostID: katprep.HostID{Source: "satellite", ID: strconv.Itoa(i)}, Name: fmt.Sprintf("host%05d.site%d.example.com", i, i%5)}
+	s.Host = katprep.Host{HostID: katprep.HostID{Source: "satellite", ID: strconv.Itoa(i)}, Name: l.name(i)}
 	r := rand.New(rand.NewPCG(uint64(i), 1))
 	s.Facts.IP = fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&0xff, i&0xff)
 	s.Facts.UUID = fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64())
@@ -61,18 +97,17 @@ func (l *landscape) host(i, day, percent int) katprep.State {
 	for n := range packages {
 		packages[n].Installed = born.Add(time.Duration(n/40) * time.Second)
 	}
-	for range 20 {
+	for range max(1, len(packages)/20) {
 		packages[r.IntN(len(packages))].EVR = l.odd[r.IntN(len(l.odd))]
 	}
-	for d := 1; d <= day; d++ {
-		if patch := rand.New(rand.NewPCG(uint64(i), uint64(d)+100)); patch.IntN(100) < percent {
-			for range 12 {
-				n := patch.IntN(len(packages))
-				packages[n].EVR = katprep.EVR(fmt.Sprintf("10.%d-%d.el9", d, patch.IntN(4)))
-				packages[n].Installed = time.Date(2026, 1, 1, 2, 0, i%3600, 0, time.UTC).AddDate(0, 0, d)
-			}
+	for n, patch := range l.patches[i] {
+		if patch > 0 {
+			packages[n].EVR = katprep.EVR(fmt.Sprintf("10.%d-%d.el9", patch/4, patch%4))
+			packages[n].Installed = time.Date(2026, 1, 1, 2, 0, i%3600, 0, time.UTC).AddDate(0, 0, int(patch/4))
 		}
 	}
 	s.Packages = packages
 	return s
 }
+
+func (l *landscape) name(i int) string { return fmt.Sprintf("host%05d.site%d.example.com", i, i%5) }
