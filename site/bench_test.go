@@ -5,19 +5,15 @@ package site_test
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"iter"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/stdevel/katprep"
-	"github.com/stdevel/katprep/internal/peers"
 	"github.com/stdevel/katprep/site"
 	"github.com/stdevel/katprep/site/sitetest"
 )
@@ -144,75 +140,6 @@ func BenchmarkBuild(b *testing.B) {
 	b.ReportMetric(float64(pages)/float64(b.N), "pages")
 	b.ReportMetric(100*again.Seconds()/full.Seconds(), "%-of-full-after-one-more")
 	b.ReportMetric(peakMB(), "MB-peak")
-}
-
-// BenchmarkHugo lets Hugo make as many pages, with the same content, and says
-// how many times longer it takes than we do.
-func BenchmarkHugo(b *testing.B) {
-	peers.Need(b, "hugo")
-	hosts, maintenances := size(b)
-	dir := b.TempDir()
-	out, src := filepath.Join(dir, "public"), filepath.Join(dir, "hugo")
-	start, cpu := time.Now(), cpuTime()
-	st, err := site.Build(b.Context(), newMonths(hosts, maintenances), out, site.Options{Version: "1", Policy: rules})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ours, oursCPU := time.Since(start), cpuTime()-cpu
-	n := hugoSource(b, out, src)
-	if n != st.Pages {
-		b.Fatalf("%d pages for Hugo, %d of ours", n, st.Pages)
-	}
-	var hugo time.Duration
-	cpu = cpuOf(unix.RUSAGE_CHILDREN)
-	for b.Loop() {
-		start := time.Now()
-		cmd := exec.Command("hugo", "--quiet", "--source", src, "--destination", filepath.Join(dir, "hugo-public"), "--cleanDestinationDir")
-		if msg, err := cmd.CombinedOutput(); err != nil {
-			b.Fatalf("%v: %s", err, msg)
-		}
-		hugo += time.Since(start)
-	}
-	b.ReportMetric((cpuOf(unix.RUSAGE_CHILDREN)-cpu).Seconds()/float64(b.N)/oursCPU.Seconds(), "x-our-cpu")
-	b.ReportMetric(hugo.Seconds()/float64(b.N)/ours.Seconds(), "x-our-time")
-	b.ReportMetric(float64(n)*float64(b.N)/hugo.Seconds(), "hugo-pages/s")
-	b.ReportMetric(float64(st.Pages)/ours.Seconds(), "our-pages/s")
-}
-
-// hugoSource makes a source for Hugo of a built site: the main part of each
-// page as content, and one layout around it.
-func hugoSource(b *testing.B, built, src string) (n int) {
-	b.Helper()
-	put := func(name, text string) {
-		path := filepath.Join(src, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			b.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			b.Fatal(err)
-		}
-	}
-	put("config.toml", "baseURL = \"/\"\ntitle = \"x\"\ndisableKinds = [\"taxonomy\", \"term\", \"RSS\", \"sitemap\", \"section\", \"home\", \"404\"]\nuglyURLs = true\n")
-	put("layouts/_default/single.html", "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{{ .Title }}</title><link rel=\"stylesheet\" href=\"/assets/site.css\"></head><body><header><nav><a href=\"/\">Home</a></nav></header><main>{{ .Content }}</main><footer>{{ .Title }}</footer></body></html>")
-	err := filepath.WalkDir(built, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(p, ".html") {
-			return err
-		}
-		text, err := os.ReadFile(p)
-		if err != nil {
-			return err
-		}
-		_, main, _ := strings.Cut(string(text), "<main id=\"main\">")
-		main, _, _ = strings.Cut(main, "</main>")
-		rel, err := filepath.Rel(built, p)
-		put("content/p/"+strings.ReplaceAll(strings.TrimSuffix(rel, ".html"), "/", "--")+".html", "---\ntitle: \""+rel+"\"\n---\n"+main)
-		n++
-		return err
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return n
 }
 
 func cpuTime() time.Duration { return cpuOf(unix.RUSAGE_SELF) }
