@@ -177,6 +177,7 @@ func (c *maintPlanCmd) settings(a *app, cfg *config.Config) (act.Settings, error
 		Exclude:    append(append([]string(nil), m.Exclude...), c.ExcludePackage...),
 		VMSnapshot: act.VMSnapshotUse(firstOf(c.VMSnapshot, m.VMSnapshot, "by-parameter")),
 		Quiesce:    act.Quiesce(m.Quiesce), Memory: m.Memory, PerSystem: perSystem(cfg),
+		Settle:      m.Settle.Or(5 * time.Minute),
 		SnapshotAge: m.SnapshotAge.Or(katprep.VMSnapshotMaxAge),
 		Monitors:    systems.Monitors(), Hypervisors: systems.Hypervisors(), Patchers: systems.Patchers(),
 	}
