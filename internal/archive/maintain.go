@@ -148,12 +148,16 @@ func (a *Archive) repack(ctx context.Context, old []string) error {
 		return err
 	}
 	defer p.Abort()
-	for _, it := range items {
+	var last *pack.Link
+	for i, it := range items {
 		kind, data, err := a.store.Read(ctx, it.hash)
 		if err != nil {
 			return err
 		}
-		if err := p.Add(ctx, kind, data, object.Hash{}, nil); err != nil {
+		if i == 0 || it.path == "" || it.path != items[i-1].path {
+			last = nil
+		}
+		if last, err = p.AddAfter(ctx, kind, data, last); err != nil {
 			return err
 		}
 	}
@@ -263,7 +267,9 @@ func (r *reach) tree(ctx context.Context, h object.Hash, path string) error {
 	}
 	for _, e := range list {
 		if !e.Dir {
-			r.add(e.Hash, path+e.Name)
+			if !r.seen[e.Hash] {
+				r.add(e.Hash, path+e.Name)
+			}
 		} else if err := r.tree(ctx, e.Hash, path+e.Name+"/"); err != nil {
 			return err
 		}

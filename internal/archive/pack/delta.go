@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"sync"
+
+	"github.com/stdevel/katprep/internal/archive/object"
 )
 
 // The deltas here are made for text with one item per line: the beginning of
@@ -21,27 +24,41 @@ const (
 
 // A base is a text that others can be deltas of. It does not change.
 type base struct {
-	text  []byte
-	seq   int      // of the object in the pack
-	slots []uint32 // open addressing: position of a line + 1
+	text   []byte
+	tree   bool   // its records are entries, not lines
+	seq    int    // of the object in the pack
+	offset uint64 // in the pack, known to the goroutine that writes it
+
+	once  sync.Once // makes what follows
+	slots []uint32  // open addressing: position of a record + 1
 	mask  uint32
 }
 
-func newBase(text []byte, seq int) *base {
-	lines := bytes.Count(text, []byte{'\n'}) + 1
-	size := 64
-	for size < 2*lines {
-		size *= 2
-	}
-	b := &base{text: text, seq: seq, slots: make([]uint32, size), mask: uint32(size - 1)}
-	for at, a := range anchors(text) {
-		i := hashAnchor(a) & b.mask
-		for b.slots[i] != 0 {
-			i = (i + 1) & b.mask
+func newBase(text []byte, seq int) *base { return &base{text: text, seq: seq} }
+
+// ready indexes the records of the text.
+func (b *base) ready() {
+	b.once.Do(func() {
+		records := anchors(b.text)
+		lines := len(b.text) / 32
+		if b.tree {
+			records = entries(b.text)
+		} else {
+			lines = bytes.Count(b.text, []byte{'\n'}) + 1
 		}
-		b.slots[i] = uint32(at) + 1
-	}
-	return b
+		size := 64
+		for size < 2*lines {
+			size *= 2
+		}
+		b.slots, b.mask = make([]uint32, size), uint32(size-1)
+		for at, a := range records {
+			i := hashAnchor(a) & b.mask
+			for b.slots[i] != 0 {
+				i = (i + 1) & b.mask
+			}
+			b.slots[i] = uint32(at) + 1
+		}
+	})
 }
 
 // anchors yields the position and the anchor of each line that has one.
@@ -74,10 +91,27 @@ func hashAnchor(a []byte) uint32 {
 	return uint32(h >> 32)
 }
 
+// entries yields the position and the anchor of each entry of a tree, as far
+// as it is one: mode and name.
+func entries(tree []byte) func(yield func(int, []byte) bool) {
+	return func(yield func(int, []byte) bool) {
+		for at := 0; at < len(tree); {
+			nul := bytes.IndexByte(tree[at:], 0)
+			if nul < 0 || len(tree)-at < nul+1+object.Size {
+				return
+			}
+			if !yield(at, tree[at:at+min(nul+1, anchorLen)]) {
+				return
+			}
+			at += nul + 1 + object.Size
+		}
+	}
+}
+
 // find returns the position in the base where the anchor begins; of several,
 // the one nearest to the wanted place.
 func (b *base) find(a []byte, want int) (at int, ok bool) {
-	if want >= 0 && want < len(b.text) && (want == 0 || b.text[want-1] == '\n') && bytes.HasPrefix(b.text[want:], a) {
+	if want >= 0 && want < len(b.text) && (want == 0 || b.tree || b.text[want-1] == '\n') && bytes.HasPrefix(b.text[want:], a) {
 		return want, true // as it is most of the time
 	}
 	best := 0
@@ -128,6 +162,10 @@ func sample(text []byte) [][]byte {
 
 // delta appends to out the instructions that make text of the base.
 func (b *base) delta(out, text []byte) []byte {
+	b.ready()
+	if b.tree {
+		return b.treeDelta(out, text)
+	}
 	out = binary.AppendUvarint(out, uint64(len(b.text)))
 	out = binary.AppendUvarint(out, uint64(len(text)))
 	done := 0  // of text, that out makes
@@ -153,6 +191,29 @@ func (b *base) delta(out, text []byte) []byte {
 		shift = src - at
 		done = at - back + n
 		at = nextLine(text, done)
+	}
+	return appendLiteral(out, text[done:])
+}
+
+// treeDelta is delta for trees.
+func (b *base) treeDelta(out, text []byte) []byte {
+	out = binary.AppendUvarint(out, uint64(len(b.text)))
+	out = binary.AppendUvarint(out, uint64(len(text)))
+	done, shift := 0, 0
+	for at, a := range entries(text) {
+		if at < done {
+			continue
+		}
+		src, ok := b.find(a, at+shift)
+		if !ok {
+			continue
+		}
+		back := commonSuffix(b.text[:src], text[done:at])
+		n := back + commonPrefix(b.text[src:], text[at:])
+		out = appendLiteral(out, text[done:at-back])
+		out = appendCopy(out, src-back, n)
+		shift = src - at
+		done = at - back + n
 	}
 	return appendLiteral(out, text[done:])
 }

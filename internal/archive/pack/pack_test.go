@@ -100,6 +100,67 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestVersions writes long chains of versions, of files and folders: each is
+// made of the one before, and no chain is longer than Git's own.
+func TestVersions(t *testing.T) {
+	peers.Need(t, "git")
+	dir := filepath.Join(t.TempDir(), "r.git")
+	if out, err := exec.CommandContext(t.Context(), "git", "init", "-q", "--bare", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	w, err := NewMaintainer(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	var want [][]byte
+	content := text(200, 0)
+	var folder []object.Entry
+	for n := range 100 {
+		folder = append(folder, object.Entry{Name: fmt.Sprintf("host%03d.json", n), Hash: object.Sum(object.BlobKind, []byte{byte(n)})})
+	}
+	for _, kind := range []object.Kind{object.BlobKind, object.TreeKind} {
+		var last *Link
+		for n := range 120 {
+			data := append(bytes.Clone(content), fmt.Appendf(nil, "  {\"name\":\"version-%d\"},\n", n)...)
+			if kind == object.TreeKind {
+				folder[n*7%100].Hash[3]++
+				data = object.EncodeTree(folder)
+			}
+			if last, err = w.AddAfter(t.Context(), kind, data, last); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, data)
+		}
+	}
+	p, err := w.Finish(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := os.Stat(p.File())
+	if err != nil || st.Size() > 30000 {
+		t.Errorf("%d bytes, %v", st.Size(), err)
+	}
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for n, data := range want {
+		kind := object.BlobKind
+		if n >= 120 {
+			kind = object.TreeKind
+		}
+		if got, read, err := s.Read(t.Context(), object.Sum(kind, data)); err != nil || got != kind || !bytes.Equal(read, data) {
+			t.Fatalf("version %d: %s %v", n, got, err)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), "git", "-C", dir, "verify-pack", "-v", p.base+".idx").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "chain length = 50:") || strings.Contains(string(out), "chain length = 51:") {
+		t.Errorf("git verify-pack: %v\n%s", err, out)
+	}
+}
+
 func TestNothingLeft(t *testing.T) {
 	dir := repository(t)
 	ctx := t.Context()
@@ -206,10 +267,17 @@ func TestRepackedMeanwhile(t *testing.T) {
 }
 
 func FuzzDelta(f *testing.F) {
+	entries := []object.Entry{{Name: "a", Hash: object.Hash{1}}, {Name: "b", Hash: object.Hash{2}}, {Name: "c", Hash: object.Hash{3}}}
+	f.Add(object.EncodeTree(entries), object.EncodeTree(append(entries[1:], object.Entry{Name: "d", Hash: object.Hash{4}})))
 	f.Add(text(20, 3), text(20, 4))
 	f.Add([]byte("a\nb\n"), []byte(""))
 	f.Add(bytes.Repeat([]byte("0123456789abcdef\n"), 9000), bytes.Repeat([]byte("0123456789abcdef\n"), 9001))
 	f.Fuzz(func(t *testing.T, from, to []byte) {
+		tree := newBase(from, 0)
+		tree.tree = true
+		if got, err := applyDelta(nil, from, tree.delta(nil, to)); err != nil || !bytes.Equal(got, to) {
+			t.Fatalf("as trees: %q, %v, want %q", got, err, to)
+		}
 		got, err := applyDelta(nil, from, newBase(from, 0).delta(nil, to))
 		if err != nil || !bytes.Equal(got, to) {
 			t.Fatalf("got %q, %v; want %q", got, err, to)

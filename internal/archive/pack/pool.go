@@ -31,6 +31,7 @@ func (p *basePool) pick(text []byte, seq int) *base {
 		if b.seq >= seq {
 			continue
 		}
+		b.ready()
 		if l := b.likeness(s); l > like || l == like && best == nil {
 			best, like = b, l
 			if l > 0.97 {

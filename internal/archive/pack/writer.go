@@ -27,8 +27,8 @@ import (
 const (
 	ofsDelta = 6
 	refDelta = 7
-	// level of compression: 5 is where the size stops falling fast.
-	level = 5
+	// Levels of compression: with 5 the size stops falling fast.
+	quick, tight = 5, 9
 	// maxObject bounds what a damaged length can make us allocate.
 	maxObject = 1 << 28
 )
@@ -79,7 +79,9 @@ type job struct {
 	skip    object.Hash       // nothing is written if the object has this hash
 	put     func(object.Hash) // called in order by the writing goroutine
 	hash    object.Hash
-	base    *base
+	before  *base       // the version that this is probably like
+	self    *base       // what others may be made of; nil: they may not
+	base    *base       // what this was made of; nil: it is whole
 	kept    bool        // data is a base of others now
 	packed  bytesBuffer // header of the kind and length left out
 	rawSize int
@@ -89,20 +91,20 @@ type job struct {
 // NewWriter begins a pack in the repository at dir. It is invisible to
 // readers until Finish.
 func NewWriter(dir string) (*Writer, error) {
-	return newWriter(dir, Snapshots, max(2, min(4, runtime.GOMAXPROCS(0))))
+	return newWriter(dir, Snapshots, max(2, min(4, runtime.GOMAXPROCS(0))), quick)
 }
 
 // NewMaintainer is NewWriter for maintenance, which goes on beside a writer
 // of snapshots.
 func NewMaintainer(dir string) (*Writer, error) {
-	return newWriter(dir, Maintenance, max(2, min(4, runtime.GOMAXPROCS(0))))
+	return newWriter(dir, Maintenance, max(2, min(4, runtime.GOMAXPROCS(0))), tight)
 }
 
 // NewSteadyWriter is NewWriter for a pack whose bytes depend on nothing but
 // what is added: it is slower, for it has one worker.
-func NewSteadyWriter(dir string) (*Writer, error) { return newWriter(dir, Snapshots, 1) }
+func NewSteadyWriter(dir string) (*Writer, error) { return newWriter(dir, Snapshots, 1, quick) }
 
-func newWriter(dir string, forJob Job, workers int) (*Writer, error) {
+func newWriter(dir string, forJob Job, workers, level int) (*Writer, error) {
 	tmp := filepath.Join(dir, forJob.dir())
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
 		return nil, err
@@ -124,7 +126,7 @@ func newWriter(dir string, forJob Job, workers int) (*Writer, error) {
 		return nil, err
 	}
 	for range workers {
-		w.wg.Go(w.compress)
+		w.wg.Go(func() { w.compress(level) })
 	}
 	w.wg.Go(w.drain)
 	return w, nil
@@ -143,6 +145,31 @@ func (w *Writer) Add(ctx context.Context, k object.Kind, data []byte, skip objec
 	j := w.newJob(k, skip, put)
 	j.data = data
 	return w.send(ctx, j)
+}
+
+// A Link is an object of this pack that a later one may be made of.
+type Link struct {
+	b     *base
+	depth int // of the chain of deltas, at most
+}
+
+// maxDepth bounds chains: the older a version, the longer it takes to make.
+// With the base that the first of a chain may have, it is 50 as in Git.
+const maxDepth = 49
+
+// AddAfter is Add for a version of what another one, added before, is a
+// version of: it is made of that one if they are alike. A nil Link means that
+// there is none. It returns the Link for the next version.
+func (w *Writer) AddAfter(ctx context.Context, k object.Kind, data []byte, before *Link) (*Link, error) {
+	j := w.newJob(k, object.Hash{}, nil)
+	j.data = data
+	link := &Link{b: newBase(data, w.seq)}
+	link.b.tree = k == object.TreeKind
+	j.self = link.b
+	if before != nil && before.depth < maxDepth && before.b.tree == link.b.tree {
+		j.before, link.depth = before.b, before.depth+1
+	}
+	return link, w.send(ctx, j)
 }
 
 // AddFunc is Add for data that fill makes, in another goroutine: it appends
@@ -214,7 +241,7 @@ func (w *Writer) Flush(ctx context.Context) error {
 }
 
 // compress is the body of the workers.
-func (w *Writer) compress() {
+func (w *Writer) compress(level int) {
 	z, _ := zlib.NewWriterLevel(nil, level) // the level is valid
 	var d []byte
 	for j := range w.jobs {
@@ -234,21 +261,15 @@ func (w *Writer) prepare(j *job, z *zlib.Writer, d []byte) []byte {
 		}
 		j.data = j.fill(b[:0])
 	}
-	j.delta = j.kind == object.BlobKind && len(j.data) >= 512 && len(j.data) < maxBase
+	j.delta = (j.kind == object.BlobKind || j.before != nil) && len(j.data) >= 512 && len(j.data) < maxBase
 	j.hash = object.Sum(j.kind, j.data)
 	if j.hash == j.skip {
 		return d
 	}
 	raw := j.data
 	if j.delta {
-		if b := w.pool.pick(j.data, j.seq); b != nil {
-			if d = b.delta(d, j.data); len(d) < len(j.data)/2 {
-				raw, j.base = d, b
-			}
-		}
-		if j.base == nil {
-			w.pool.add(newBase(j.data, j.seq))
-			j.kept = true
+		if d = w.deltaOf(j, d); j.base != nil {
+			raw = d
 		}
 	}
 	j.rawSize = len(raw)
@@ -260,13 +281,38 @@ func (w *Writer) prepare(j *job, z *zlib.Writer, d []byte) []byte {
 	return d
 }
 
+// deltaOf makes a delta if there is something that the object is like;
+// otherwise others may be like it.
+func (w *Writer) deltaOf(j *job, d []byte) []byte {
+	if b := j.before; b != nil {
+		if d = b.delta(d[:0], j.data); len(d) < len(j.data)/2 {
+			j.base = b
+			return d
+		}
+	}
+	if j.kind != object.BlobKind {
+		return d
+	}
+	if b := w.pool.pick(j.data, j.seq); b != nil {
+		if d = b.delta(d[:0], j.data); len(d) < len(j.data)/2 {
+			j.base = b
+			return d
+		}
+	}
+	if j.self == nil {
+		j.self = newBase(j.data, j.seq)
+	}
+	w.pool.add(j.self)
+	j.kept = true
+	return d
+}
+
 // drain writes the jobs in their order.
 func (w *Writer) drain() {
-	bySeq := map[int]uint64{} // offsets of whole objects, for their deltas
 	for j := range w.order {
 		<-j.done
 		if j.seq >= 0 && w.failed() == nil {
-			if err := w.store(j, bySeq); err != nil {
+			if err := w.store(j); err != nil {
 				w.fail(err)
 			}
 		}
@@ -285,27 +331,29 @@ func (w *Writer) drain() {
 	}
 }
 
-func (w *Writer) store(j *job, bySeq map[int]uint64) error {
+func (w *Writer) store(j *job) error {
 	if j.hash == j.skip {
 		return nil
 	}
 	if i, ok := w.index[j.hash]; ok {
-		bySeq[j.seq] = w.entries[i].offset // the same text serves as base
+		if j.self != nil {
+			j.self.offset = w.entries[i].offset // the same text serves as base
+		}
 		return nil
 	}
 	var head [32]byte
 	var h []byte
 	if j.base != nil {
-		from, ok := bySeq[j.base.seq]
-		if !ok {
+		from := j.base.offset
+		if from == 0 {
 			return fmt.Errorf("base of object %s is missing", j.hash)
 		}
 		h = appendOffset(appendHead(head[:0], ofsDelta, j.rawSize), w.offset-from)
 	} else {
 		h = appendHead(head[:0], byte(j.kind), j.rawSize)
-		if j.delta {
-			bySeq[j.seq] = w.offset
-		}
+	}
+	if j.self != nil {
+		j.self.offset = w.offset
 	}
 	crc := crc32.Update(crc32.ChecksumIEEE(h), crc32.IEEETable, j.packed)
 	w.mu.Lock()
