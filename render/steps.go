@@ -70,6 +70,20 @@ func (d *Data) Steps() []Step {
 	return out
 }
 
+// Step returns the step of the report's host with the ID, such as "downtime" or
+// "vm-snapshot"; one that is not there was not begun.
+func (d *Data) Step(id string) Step {
+	for _, s := range d.Steps() {
+		if s.ID == id {
+			return s
+		}
+	}
+	return Step{ID: id, Outcome: StepWord("")}
+}
+
+// Done reports whether the system that did the step confirmed it.
+func (s Step) Done() bool { return s.Outcome == StepWord(katprep.EventDone) }
+
 // FailedSteps returns the steps that failed or of which nobody knows how they
 // ended, of the report's host or of all.
 func (d *Data) FailedSteps() []Step {

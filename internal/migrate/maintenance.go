@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,20 @@ func maintenanceProgram() program {
 	return program{m, finishMaintenance}
 }
 
+const (
+	never  = "--reboot never"
+	always = "--reboot always"
+)
+
+// oneReboot leaves one of two contrary options.
+func (t *translation) oneReboot() {
+	if slices.Contains(t.plan, never) && slices.Contains(t.plan, always) {
+		t.plan = slices.DeleteFunc(t.plan, func(f string) bool { return f == always })
+		t.note("-r with -R rebooted all the same, against the help of -R: without reboots here; for what it did, use --reboot always")
+	}
+	t.plan = slices.Compact(t.plan)
+}
+
 // planning are the options that decide what a run does: they belong to its
 // plan now.
 func planning(m map[string]option) {
@@ -32,8 +47,8 @@ func planning(m map[string]option) {
 			}
 		}}
 	}
-	both(m, "-r", "--reboot-systems", plan("--reboot always", ""))
-	both(m, "-R", "--no-reboot", plan("--reboot never", "-R did the opposite of its help: with it hosts were rebooted where errata suggest it, without it never. Translated as its help says; for what it did, use --reboot if-needed"))
+	both(m, "-r", "--reboot-systems", plan(always, ""))
+	both(m, "-R", "--no-reboot", plan(never, "-R did the opposite of its help: with it hosts were rebooted where errata suggest it, without it never. Translated as its help says; for what it did, use --reboot if-needed"))
 	both(m, "-k", "--skip-snapshot", plan("--vm-snapshot never", ""))
 	both(m, "-K", "--skip-downtime", plan("--no-downtime", ""))
 	both(m, "-S", "--mon-suggested", option{apply: func(t *translation, _ string) {
@@ -44,7 +59,7 @@ func planning(m map[string]option) {
 		t.plan = append(t.plan, "--downtime "+raw+"h")
 	}})
 	server := func(now string) option {
-		return option{value: true, apply: func(t *translation, raw string) { t.plan = append(t.plan, now+" "+raw) }}
+		return option{value: true, apply: func(t *translation, raw string) { t.plan = append(t.plan, now+" "+safe(raw)) }}
 	}
 	both(m, "-l", "--location", server("--location"))
 	both(m, "-o", "--organization", server("--org"))
@@ -68,6 +83,7 @@ func part(now string) option {
 }
 
 func finishMaintenance(t *translation) {
+	t.oneReboot()
 	flags := strings.Join(t.flags, " ")
 	dry := ""
 	if t.options["dry"] != "" {

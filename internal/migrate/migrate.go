@@ -9,6 +9,8 @@ import (
 	"io"
 	"iter"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -61,25 +63,89 @@ func commands(text string, number int) []Line {
 		return nil
 	}
 	words := split(text)
-	var found []Line
+	found := calls(words, number)
+	if len(found) == 0 && mentions(words) {
+		l := Line{Number: number, Old: strings.TrimSpace(hideLogins(text))}
+		l.Notes = []string{"an old command is called here in a way that is not translated: write it as a line of its own and try again"}
+		found = []Line{l}
+	}
+	return withLogins(found, words, number)
+}
+
+func calls(words []word, number int) (found []Line) {
 	for i := 0; i < len(words); i++ {
-		name := strings.TrimSuffix(path.Base(words[i].plain), ".py")
-		c, ok := programs()[name]
-		if !ok || words[i].operator {
-			continue
+		c, ok := programs()[programName(words[i].plain)]
+		switch {
+		case words[i].operator:
+		case ok:
+			end := i + 1
+			for end < len(words) && !words[end].operator {
+				end++
+			}
+			l := translate(c, words[i+1:end])
+			l.Number = number
+			l.Old = strings.TrimSpace(words[i].raw + " " + l.Old)
+			found = append(found, l)
+			i = end - 1
+		case strings.ContainsAny(words[i].plain, " \t") && words[i].plain != words[i].raw: // sh -c "…"
+			found = append(found, calls(split(words[i].plain), number)...)
 		}
-		end := i + 1
-		for end < len(words) && !words[end].operator {
-			end++
-		}
-		l := translate(c, words[i+1:end])
-		l.Number = number
-		l.Old = strings.TrimSpace(words[i].raw + " " + l.Old)
-		found = append(found, l)
-		i = end - 1
 	}
 	return found
 }
+
+// modules are the old commands as they are called with Python.
+var modules = regexp.MustCompile(`(?:^|/)katprep[./](?:cli[./])?(snapshot|maintenance|report|parameters|populate|authconfig)(?:\.py)?$`)
+
+// programName is the old command that a word calls: by its name, as a file, or
+// as a module of Python.
+func programName(word string) string {
+	if m := modules.FindStringSubmatch(word); m != nil {
+		return "katprep_" + m[1]
+	}
+	return strings.TrimSuffix(path.Base(word), ".py")
+}
+
+var mention = regexp.MustCompile(`\bkatprep_(snapshot|maintenance|report|parameters|populate|authconfig)\b`)
+
+// mentions reports whether an old command is called in a way that calls does
+// not see, as in $(…).
+func mentions(words []word) bool {
+	return slices.ContainsFunc(words, func(w word) bool {
+		return mention.MatchString(w.plain) && strings.ContainsAny(w.plain, "$`")
+	})
+}
+
+// login is the environment in which the old commands found credentials.
+var login = regexp.MustCompile(`^(?:export\s+)?((?:FOREMAN|SATELLITE|MONITORING|VIRTUALIZATION)_(?:LOGIN|PASSWORD))=`)
+
+// withLogins notes credentials in the environment, at the commands of the line
+// or, without any, as a line of its own.
+func withLogins(found []Line, words []word, number int) []Line {
+	var names []string
+	for _, w := range words {
+		if m := login.FindStringSubmatch(w.plain); m != nil {
+			names = append(names, m[1])
+		}
+	}
+	if len(names) == 0 {
+		return found
+	}
+	note := strings.Join(names, ", ") + ": still read where one system of that kind is configured; a password in a crontab or script is better kept with katprep auth add NAME"
+	if len(found) == 0 {
+		return []Line{{Number: number, Old: strings.Join(names, "=… ") + "=…", Notes: []string{note}}}
+	}
+	for i := range found {
+		found[i].Notes = append(found[i].Notes, note)
+	}
+	return found
+}
+
+var loginValue = regexp.MustCompile(`((?:LOGIN|PASSWORD)=|\s-[pP][ =]?|\s--(?:auth-)?password[ =])[^\s)"'` + "`" + `]+`)
+
+// hideLogins takes what may be the value of a credential out of a line that is
+// shown.
+func hideLogins(text string) string { return loginValue.ReplaceAllString(text, "${1}…") }
 
 // translate reads the arguments as katprep 0.x did.
 func translate(p program, args []word) Line {

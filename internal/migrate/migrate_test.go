@@ -98,6 +98,39 @@ func TestPasswordsAreNotShown(t *testing.T) {
 	}
 }
 
+// TestCalls: old commands are found however they are called, and what is not
+// understood is named.
+func TestCalls(t *testing.T) {
+	for old, want := range map[string][2]string{
+		`0 5 * * * root /usr/bin/python2 /opt/katprep/katprep/maintenance.py -k f.json cleanup`: {`katprep maintenance cleanup "$RUN"`, ""},
+		`python -m katprep.cli.snapshot -o ACME`:                                                {"katprep snapshot --org ACME", ""},
+		`su - patch -c "katprep_snapshot -o 'ACME Corp'"`:                                       {"katprep snapshot --org 'ACME Corp'", ""},
+		`out=$(katprep_snapshot -P hunter2 --auth-password=hunter2)`:                            {"", "not translated"},
+		`out=$(katprep_snapshot -o ACME)`:                                                       {"", "not translated"},
+		`FOREMAN_LOGIN=a FOREMAN_PASSWORD=hunter2 katprep_snapshot`:                             {"katprep snapshot", "FOREMAN_LOGIN, FOREMAN_PASSWORD: still read"},
+		`export SATELLITE_PASSWORD=hunter2`:                                                     {"", "SATELLITE_PASSWORD: still read"},
+		`X_PASSWORD=hunter2 x=$(FOREMAN_PASSWORD=hunter2 katprep_report)`:                       {"", "not translated"},
+		`katprep_maintenance -r -R f.json prepare`:                                              {`katprep maintenance plan "$RUN" --reboot never`, "-r with -R"},
+		`katprep_snapshot -E db* -E $X`:                                                         {`katprep snapshot --exclude 'db*' --exclude "$X"`, "took this for a whole name"},
+		`katprep_authconfig -P hunter2 f list`:                                                  {"katprep auth list", "had no such option"},
+		`katprep_report -t x.html -o pdf a b`:                                                   {`katprep report --run "$RUN" -o . --template x.html -f pdf`, "templates write text"},
+	} {
+		got := lines(t, old)
+		if len(got) != 1 || strings.Join(append(got[0].New, ""), "\n") != strings.TrimPrefix(want[0]+"\n", "\n") && !strings.HasPrefix(strings.Join(got[0].New, "\n"), want[0]) {
+			t.Errorf("%s: %+v", old, got)
+			continue
+		}
+		if all := got[0].Old + strings.Join(got[0].Notes, "\n"); !strings.Contains(all, want[1]) || strings.Contains(all, "hunter2") || want[0] == "" && len(got[0].New) > 0 {
+			t.Errorf("%s: %s", old, all)
+		}
+	}
+	for _, other := range []string{"echo hello", "# katprep_snapshot", "vi /etc/katprep_snapshot.conf", "MAILTO=root"} {
+		if got := lines(t, other); len(got) != 0 {
+			t.Errorf("%s: %+v", other, got)
+		}
+	}
+}
+
 func TestSystemsGoIntoTheConfiguration(t *testing.T) {
 	got := lines(t, "katprep_populate -s sat.example.com --virt-uri vc.example.com --virt-type pyvmomi --mon-url https://ic:5665")
 	want := []string{
@@ -118,17 +151,22 @@ func TestTemplate(t *testing.T) {
 		"$if(params.owner)$x$else$y$endif$":                                         "{{if .Host.Facts.Owner}}x{{else}}y{{end}}",
 		"costs 5$ or $$9":                                                           "costs 5$ or $9",
 		"{{x}}":                                                                     "{{`{{`}}x}}",
-		"$verification.virt_snapshot$":                                              "{{/* verification.virt_snapshot */}}",
-		"$if(verification.mon_cleanup)$x$endif$":                                    "{{if false}}x{{end}}",
-		"$params.katprep_virt$":                                                     `{{param .Host "katprep_virt"}}`,
-		"$errata.title$":                                                            "{{/* errata.title */}}",
+		"$verification.virt_snapshot$":                                              `{{(.Step "vm-snapshot").Done}}`,
+		"$if(verification.mon_cleanup)$x$endif$":                                    `{{if (.Step "end-downtime").Done}}x{{end}}`,
+		"$if(verification.mon_status)$$verification.mon_status$$endif$":             `{{if (.Step "check.services").Done}}{{(.Step "check.services").Outcome.Text}}{{end}}`,
+		"$verifications.virt_cleanup$":                                              `{{(.Step "remove-vm-snapshot").Done}}`,
+		"$for(errata)$$for(errata.cves)$$errata.cves.cve_id$ $endfor$$params.ip$$endfor$$params.ip$": `{{range .Host.Errata}}{{if or (eq .Ending "installed") (eq .Ending "reboot-pending")}}{{range .CVEs}}{{.}} {{end}}{{$.Host.Facts.IP}}{{end}}{{end}}{{.Host.Facts.IP}}`,
+		"$for(patches)$$patches.name$$endfor$$hostname$":                                             `{{range .Host.Errata}}{{if or (eq .Ending "installed") (eq .Ending "reboot-pending")}}{{.ID}}{{end}}{{end}}{{.Host.Name}}`,
+		"$for(other)$$x$$endfor$": "{{if false}}{{/* for other */}}{{/* x */}}{{end}}",
+		"$params.katprep_virt$":   `{{param .Host "katprep_virt"}}`,
+		"$errata.title$":          "{{/* errata.title */}}",
 	} {
 		if got, _ := Template(old); got != want {
 			t.Errorf("%s\n got %s\nwant %s", old, got, want)
 		}
 	}
 	for old, want := range map[string]string{
-		"$verification.mon_status$": "Run.Journal", "$params.system_physical$": "no equivalent", "$if(params.ip)$": "not closed", "$endif$": "closes nothing",
+		"$verification.mon_status$": "confirmed by the system", "$verification.nosuch$": "no equivalent", "$errata.id$": "errata.errata_id", "$if(params.ip)$": "not closed", "$endif$": "closes nothing",
 		"$for(errata)$$errata.hosts_applicable_count$$endfor$": "number of that moment",
 	} {
 		if _, notes := Template(old); !strings.Contains(strings.Join(notes, "\n"), want) {

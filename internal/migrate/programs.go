@@ -139,7 +139,7 @@ func filters(m map[string]option) {
 			if plain := unquote(raw); plain != "" && strings.Trim(plain, "0123456789") == "" {
 				t.note("%s %s: a number was taken for an ID; write the name", now, raw)
 			}
-			t.flags = append(t.flags, now+" "+raw)
+			t.flags = append(t.flags, now+" "+safe(raw))
 		}}
 	}
 	both(m, "-l", "--location", named("--location"))
@@ -152,7 +152,12 @@ func snapshotProgram() program {
 	m := common()
 	filters(m)
 	both(m, "-p", "--output-path", takes("", "-p: snapshots go into the archive (archive.path in katprep.yml), not into files; old files: katprep archive import FILE…"))
-	both(m, "-E", "--exclude", takes("--exclude", ""))
+	both(m, "-E", "--exclude", option{value: true, apply: func(t *translation, raw string) {
+		t.flags = append(t.flags, "--exclude "+safe(raw))
+		if strings.ContainsAny(raw, "*?%") {
+			t.note("-E %s: the old snapshot took this for a whole name, in which nothing stood for anything else; now it is a pattern", raw)
+		}
+	}})
 	return program{m, func(t *translation) {
 		t.command(append([]string{"snapshot"}, t.flags...)...)
 		t.note("around a maintenance, add --before RUN and --after RUN: reports go by them, not by the age of files")
@@ -176,6 +181,10 @@ func finishReport(t *translation) {
 		} else {
 			t.flags = append(t.flags, "-f "+now)
 		}
+	}
+	if slices.ContainsFunc(t.flags, func(f string) bool { return strings.HasPrefix(f, "--template") }) &&
+		slices.ContainsFunc(t.flags, func(f string) bool { return slices.Contains([]string{"-f pdf", "-f docx", "-f odt"}, f) }) {
+		t.note("-t with -o %s: templates write text (HTML, Markdown …); documents of that kind are made of the built-in report", unquote(t.options["type"]))
 	}
 	out := t.options["out"]
 	if out == "" {
@@ -270,6 +279,9 @@ func systems(t *translation) {
 	}
 	if url := unquote(t.options["mon-url"]); url != "" {
 		typ := "icinga2"
+		if unquote(t.options["mon-type"]) == "icinga" {
+			t.note("--mon-type icinga meant Icinga 2 until 0.5, and Icinga 1 in the unreleased branch: for the latter, set type: icinga1")
+		}
 		if unquote(t.options["mon-type"]) == "nagios" {
 			typ = "nagios"
 			t.note("--mon-type nagios meant Nagios and Icinga 1: for the latter, set type: icinga1")
@@ -284,6 +296,9 @@ func authProgram() program {
 		m[name] = common()[name]
 	}
 	both(m, "-a", "--show-passwords", flag("", "-a: passwords are never shown; katprep auth list --check says where each comes from"))
+	both(m, "-P", "--auth-password", option{value: true, secret: true, apply: func(t *translation, _ string) {
+		t.note("-P: katprep_authconfig had no such option, it always asked: now the passphrase comes from KATPREP_CREDENTIALS_PASSPHRASE or is asked for; change this one, it was visible to every user")
+	}})
 	both(m, "-H", "--hostname", keep("host"))
 	both(m, "-u", "--username", keep("user"))
 	both(m, "-p", "--password", option{value: true, secret: true, apply: func(t *translation, _ string) {

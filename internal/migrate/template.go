@@ -52,7 +52,7 @@ func Template(text string) (now string, notes []string) {
 // A template under translation: the ends of what is open, innermost last.
 type template struct {
 	open  []string
-	loops int
+	lists []string // that are looped over, innermost last
 	notes []string
 }
 
@@ -83,23 +83,49 @@ func (t *template) control(what, name string) string {
 	}
 	end := t.open[len(t.open)-1]
 	t.open = t.open[:len(t.open)-1]
-	if what == "endfor" {
-		t.loops--
+	if what == "endfor" && len(t.lists) > 0 {
+		t.lists = t.lists[:len(t.lists)-1]
 	}
 	return end
 }
 
-// loop is over the errata that are installed, as the old documents meant.
+// loops are the lists of the old data: what a loop over them becomes, and with
+// how many ends.
+func loops() map[string]struct{ begin, end string } {
+	installed := `{{range R.Host.Errata}}{{if or (eq .Ending "installed") (eq .Ending "reboot-pending")}}`
+	updates := `{{range R.Host.Updates}}{{if or (eq .Ending "installed") (eq .Ending "reboot-pending")}}`
+	return map[string]struct{ begin, end string }{
+		"errata": {installed, "{{end}}{{end}}"}, "patches": {installed, "{{end}}{{end}}"}, "upgrades": {updates, "{{end}}{{end}}"},
+		"errata.cves": {"{{range .CVEs}}", "{{end}}"}, "errata.packages": {"{{range (R.Erratum .ID).Packages}}", "{{end}}"},
+	}
+}
+
+// loop is over what is installed, as the old documents meant.
 func (t *template) loop(name string) string {
-	t.loops++
-	if name != "errata" {
+	l, ok := loops()[name]
+	inner := strings.Contains(name, ".")
+	if !ok || inner && len(t.lists) == 0 {
 		t.note("$for(%s)$ has no equivalent: lists are written with join", name)
 		t.open = append(t.open, "{{end}}")
+		t.lists = append(t.lists, name)
 		return "{{if false}}{{/* for " + name + " */}}"
 	}
-	t.note("the loop has only what is proven to be installed; .Host.Errata has all errata with their endings")
-	t.open = append(t.open, "{{end}}{{end}}")
-	return `{{range .Host.Errata}}{{if or (eq .Ending "installed") (eq .Ending "reboot-pending")}}`
+	if !inner {
+		t.note("the loop over %s has only what is proven to be installed; .Host.Errata and .Host.Updates have all with their endings", name)
+	}
+	begin := t.rooted(l.begin)
+	t.open = append(t.open, l.end)
+	t.lists = append(t.lists, name)
+	return begin
+}
+
+// rooted puts the report in: "$" within a loop.
+func (t *template) rooted(e string) string {
+	root := ""
+	if len(t.lists) > 0 {
+		root = "$"
+	}
+	return strings.ReplaceAll(e, "R.", root+".")
 }
 
 func (t *template) value(name string) string {
@@ -109,9 +135,14 @@ func (t *template) value(name string) string {
 	return "{{/* " + name + " */}}"
 }
 
+// condition is true where the old variable was set.
 func (t *template) condition(name string) string {
-	if name == "errata" {
-		return ".Host.Errata"
+	lists := map[string]string{"errata": "R.Host.Errata", "patches": "R.Host.Errata", "upgrades": "R.Host.Updates"}
+	if l, ok := lists[name]; ok {
+		return t.rooted(l)
+	}
+	if strings.HasPrefix(name, "verification.mon_status") {
+		return t.rooted(`(R.Step "check.services").Done`)
 	}
 	if e := t.expression(name); e != "" {
 		return e
@@ -126,41 +157,64 @@ func known() map[string]string {
 		"errata.title": ".Title", "errata.cves": `join .CVEs ", "`, "errata.updated": "(R.Erratum .ID).Updated",
 		"errata.description": "(R.Erratum .ID).Description", "errata.summary": "(R.Erratum .ID).Summary",
 		"errata.solution": "(R.Erratum .ID).Solution", "errata.reboot_suggested": "(R.Erratum .ID).RebootSuggested",
-		"errata.packages": "(R.Erratum .ID).Packages", "errata.installable": ".Installable",
-		"params.name": "R.Host.Name", "params.ip": "R.Host.Facts.IP", "params.owner": "R.Host.Facts.Owner",
+		"errata.packages": "(R.Erratum .ID).Packages", "errata.installable": ".Installable", "errata.name": ".ID",
+		"params.name": "R.Host.Name", "params.ip": "R.Host.Facts.IP", "params.ip6": "R.Host.Facts.IP6", "params.owner": "R.Host.Facts.Owner",
 		"params.organization_name": "R.Host.Facts.Organization", "params.location_name": "R.Host.Facts.Location",
 		"params.operatingsystem_name": "R.Host.Facts.OS.Name", "params.environment_name": "R.Host.Facts.Environment",
-		"params.environment": "R.Host.Facts.Environment",
-		"params.date":        "date R.After.Snapshot.Finished", "params.time": "time R.After.Snapshot.Finished",
+		"params.environment": "R.Host.Facts.Environment", "params.system_physical": `eq R.Host.Facts.Hardware "physical"`,
+		"params.date": "date R.After.Snapshot.Finished", "params.time": "time R.After.Snapshot.Finished",
+		"date": "date R.After.Snapshot.Finished", "time": "time R.After.Snapshot.Finished",
+
+		// The checklist: what the run's steps say, confirmed by the system that did them.
+		"verification.virt_snapshot": `(R.Step "vm-snapshot").Done`, "verification.virt_cleanup": `(R.Step "remove-vm-snapshot").Done`,
+		"verification.mon_downtime": `(R.Step "downtime").Done`, "verification.mon_cleanup": `(R.Step "end-downtime").Done`,
+		"verification.mon_status": `(R.Step "check.services").Outcome.Text`, "verification.mon_status_detail": `(R.Step "check.services").Message`,
+		"verification.system_reboot": `eq R.Host.Boot.Rebooted "yes"`,
+
+		// The unreleased branch for Uyuni.
+		"hostname": "R.Host.Name", "organization": "R.Host.Facts.Organization", "location": "R.Host.Facts.Location",
+		"patches.name": ".ID", "patches.type": ".Type", "patches.summary": "(R.Erratum .ID).Summary", "patches.issued_at": ".Issued",
+		"patches.updated_at": "(R.Erratum .ID).Updated", "patches.reboot_suggested": "(R.Erratum .ID).RebootSuggested",
+		"upgrades.package_name": ".Name", "upgrades.name": ".Name",
 	}
 }
 
 // expression is the equivalent of a variable, "" if there is none.
 func (t *template) expression(name string) string {
-	root := ""
-	if t.loops > 0 {
-		root = "$"
-	}
+	name = strings.Replace(name, "verifications.", "verification.", 1) // as the branch spelt it
 	if e, ok := known()[name]; ok {
-		if strings.HasPrefix(name, "errata.") && t.loops == 0 {
-			t.note("%s stands outside of the loop over errata", name)
+		list, _, nested := strings.Cut(name, ".")
+		if _, isList := loops()[list]; nested && isList && !slices.Contains(t.lists, list) {
+			t.note("%s stands outside of the loop over %s", name, list)
 			return ""
 		}
-		if name == "params.date" || name == "params.time" {
-			t.note("%s was the time of the document; now it is that of the later snapshot", name)
-		}
-		return strings.ReplaceAll(e, "R.", root+".")
+		t.warn(name)
+		return t.rooted(e)
 	}
 	switch field, _ := strings.CutPrefix(name, "params."); {
+	case name == "errata.cves.cve_id" && slices.Contains(t.lists, "errata.cves"), name == "it" && len(t.lists) > 0:
+		return "."
 	case strings.HasPrefix(field, "katprep_") && field != name:
 		t.note("%s is there only if it changed; katprep show HOST has all parameters", name)
-		return fmt.Sprintf("param %s.Host %q", root, field)
-	case strings.HasPrefix(name, "verification."), strings.HasPrefix(name, "verifications."):
-		t.note("%s: what was done and confirmed is in .Run.Journal; the old flags were set for what never existed", name)
+		return t.rooted(fmt.Sprintf("param R.Host %q", field))
+	case strings.HasPrefix(name, "verification."):
+		t.note("%s has no equivalent: .Steps are the run's steps with how they ended", name)
 	case name == "errata.hosts_applicable_count", name == "errata.hosts_available_count":
 		t.note("%s was the server's number of that moment: .Advisories counts the report's hosts", name)
+	case name == "errata.id":
+		t.note("errata.id was the server's own number, which nothing keeps: errata.errata_id is the advisory's name")
 	default:
 		t.note("%s has no equivalent", name)
 	}
 	return ""
+}
+
+// warn says where an equivalent means something else.
+func (t *template) warn(name string) {
+	switch {
+	case name == "params.date", name == "params.time", name == "date", name == "time":
+		t.note("%s was the time of the document; now it is that of the later snapshot", name)
+	case strings.HasPrefix(name, "verification."):
+		t.note("%s: now true only if the run's step was confirmed by the system that did it; the old flags were set for what never existed", name)
+	}
 }

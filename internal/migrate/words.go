@@ -107,5 +107,13 @@ func quote(s string) string {
 	return s
 }
 
+// safe is a raw word that the shell leaves as it is: patterns get quotes.
+func safe(raw string) string {
+	if plain := unquote(raw); plain == raw {
+		return quote(raw)
+	}
+	return raw
+}
+
 // unquote is the plain text of a raw word.
 func unquote(raw string) string { return readWord(strings.ReplaceAll(raw, "\t", " "), 0).plain }
