@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 GOFLAGS_RELEASE = -trimpath -ldflags "-s -w -X main.release=$(VERSION)"
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test test-fast lint bench demo needs packages
+.PHONY: build test test-fast lint bench demo needs packages test-packages
 
 build: ## one static binary, ./katprep
 	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o katprep ./cmd/katprep
@@ -24,6 +24,7 @@ lint:
 	go vet ./...
 	cd site/browsertest && go vet ./...
 	go run $(STATICCHECK) ./...
+	@if command -v shellcheck >/dev/null; then shellcheck packaging/*.sh .ci/run .ci/needs; else echo "shellcheck is not installed"; fi
 
 bench: ## the figures of docs/benchmarks.md
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./...
@@ -33,3 +34,6 @@ demo: build ## a whole patch day on a simulated landscape
 
 packages: ## RPM, DEB and APK with everything in dist/, reproducibly
 	packaging/build.sh
+
+test-packages: needs ## builds the packages twice and compares, installs, upgrades and removes them
+	packaging/test-packages.sh

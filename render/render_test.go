@@ -25,6 +25,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/stdevel/katprep"
+	"github.com/stdevel/katprep/internal/peers"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -318,11 +319,8 @@ func TestHostileXMLAndMetrics(t *testing.T) {
 }
 
 func TestPromtool(t *testing.T) {
-	bin, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skip("promtool is not installed")
-	}
-	cmd := exec.Command(bin, "check", "metrics")
+	peers.Need(t, "promtool")
+	cmd := exec.Command("promtool", "check", "metrics")
 	cmd.Stdin = strings.NewReader(strings.TrimSuffix(landscape(t, Metrics, sample(), Options{}), "# EOF\n"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
