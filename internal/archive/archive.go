@@ -286,6 +286,8 @@ func (a *Archive) Close() error { return fail("close archive "+a.path, a.store.C
 // Path returns the folder of the archive as it was given to Open.
 func (a *Archive) Path() string { return a.path }
 
+const roomHint = "make room on the archive's disk; nothing is lost, the archive is as it was"
+
 // fail turns errors of the layers below into ones that a person can act on.
 // nil stays nil.
 func fail(op string, err error) error {
@@ -315,7 +317,7 @@ func fail(op string, err error) error {
 		out.Kind = katprep.Denied
 		out.Hint = "the archive cannot be written by this user"
 	case isFull(err):
-		out.Hint = "make room on the archive's disk; nothing is lost, the archive is as it was"
+		out.Hint = roomHint
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package archive
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -18,6 +19,10 @@ import (
 func TestDiskFull(t *testing.T) {
 	peers.NeedRoot(t)
 	peers.Need(t, "git")
+	program, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=3m"); err != nil {
 		peers.Missing(t, "cannot mount a file system: "+err.Error())
@@ -41,15 +46,21 @@ func TestDiskFull(t *testing.T) {
 		}
 		_, err := snapshotOnce(t, path)
 		_, merr := open(t, path).Maintain(t.Context(), "")
+		_, gerr := open(t, path).Maintain(t.Context(), program)
 		os.Remove(filler)
+		if left, _ := filepath.Glob(filepath.Join(path, "objects/pack/*tmp*")); len(left) > 0 {
+			t.Errorf("%d bytes free: left behind: %v", free, left)
+		}
 		if err != nil && (!errors.Is(err, syscall.ENOSPC) || !strings.Contains(katprep.HintOf(err), "room")) {
 			t.Errorf("%d bytes free: %v", free, err)
 		}
 		if free == 0 && err == nil {
 			t.Error("a full disk took a snapshot")
 		}
-		if merr != nil && !errors.Is(merr, syscall.ENOSPC) || free == 0 && merr == nil {
-			t.Errorf("%d bytes free: maintain: %v", free, merr)
+		for _, err := range []error{merr, gerr} {
+			if free == 0 && err == nil || err != nil && !strings.Contains(katprep.HintOf(err), "room") {
+				t.Errorf("%d bytes free: maintain: %v (%s)", free, err, katprep.HintOf(err))
+			}
 		}
 		if _, err := os.Stat(filepath.Join(path, branch+".lock")); err == nil {
 			t.Error("the reference is left locked")

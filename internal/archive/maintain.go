@@ -110,12 +110,51 @@ func sizeOf(files []string) (sum int64) {
 func (a *Archive) repackByGit(ctx context.Context, git string) error {
 	c := exec.CommandContext(ctx, git, "-C", a.dir, "-c", "core.fsync=committed,reference", "repack", "-a", "-d", "-q")
 	c.Env = append(c.Environ(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C", "GIT_DIR="+mustAbs(a.dir))
+	before, err := a.gitTemps()
+	if err != nil {
+		return err
+	}
 	out, err := c.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	if err := a.removeTemps(before); err != nil {
+		return err
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	err = fmt.Errorf("git repack: %w: %s", err, oneLine(string(bytes.TrimSpace(out))))
+	for _, full := range []string{"Out of diskspace", "No space left"} {
+		if bytes.Contains(out, []byte(full)) {
+			return katprep.Errorf(katprep.Internal, "%w", err).WithHint("%s", roomHint)
+		}
+	}
+	return err
+}
+
+// gitTemps returns the unfinished packs in the archive. Git leaves them when
+// the disk is full, and so keeps it full for two weeks.
+func (a *Archive) gitTemps() ([]string, error) {
+	dir := filepath.Join(a.dir, "objects", "pack")
+	visible, err1 := filepath.Glob(filepath.Join(dir, "tmp_*"))
+	hidden, err2 := filepath.Glob(filepath.Join(dir, ".tmp-*"))
+	return append(visible, hidden...), errors.Join(err1, err2)
+}
+
+// removeTemps removes unfinished packs that were not there before.
+func (a *Archive) removeTemps(before []string) error {
+	now, err := a.gitTemps()
 	if err != nil {
-		return fmt.Errorf("git repack: %w: %s", err, oneLine(string(bytes.TrimSpace(out))))
+		return err
+	}
+	for _, f := range now {
+		if slices.Contains(before, f) {
+			continue
+		}
+		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
 }

@@ -105,11 +105,17 @@ func start(t *testing.T, path, name string, count, size int) (*exec.Cmd, *bufio.
 
 // TestWriters lets processes and plain Git commit into one archive at the
 // same time: every commit that was reported is in the history.
+// KATPREP_TEST_WRITERS=2x200 makes it two processes and 200 commits of each.
 func TestWriters(t *testing.T) {
 	peers.Need(t, "git")
 	a, path := create(t)
 	shot(t, a, katprep.Snapshot{})
-	const writers, each, byHand = 2, 200, 25
+	writers, each, byHand := 4, 100, 25
+	if size := os.Getenv("KATPREP_TEST_WRITERS"); size != "" {
+		if _, err := fmt.Sscanf(size, "%dx%d", &writers, &each); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var mu sync.Mutex
 	var reported []string
 	note := func(c string) {

@@ -106,6 +106,9 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*Verification, e
 	if err := v.stamps(); err != nil {
 		return nil, fail(op, err)
 	}
+	if err := v.otherHistory(); err != nil {
+		return nil, fail(op, err)
+	}
 	damaged, err := a.store.Check(ctx)
 	if err != nil {
 		return nil, fail(op, err)

@@ -160,6 +160,36 @@ func TestVerifyTampered(t *testing.T) {
 		{"light tag", "no annotated tag", func(t *testing.T, path string, _, after katprep.CommitID) {
 			git(t, path, "tag", "-f", "run/p1/after", string(after))
 		}},
+		{"commit replaced", "the history was rewritten", func(t *testing.T, path string, _, _ katprep.CommitID) {
+			// The last commit again, with another message.
+			c := strings.TrimSpace(git(t, path, "commit-tree", "-p", "main~1", "-m", "another", "main^{tree}"))
+			git(t, path, "update-ref", "refs/heads/main", c)
+		}},
+		{"history grown anew", "the history was rewritten", func(t *testing.T, path string, _, _ katprep.CommitID) {
+			git(t, path, "update-ref", "refs/heads/main", strings.TrimSpace(git(t, path, "commit-tree", "-m", "x", "main^{tree}")))
+		}},
+		{"object replaced", "somebody replaced it", func(t *testing.T, path string, before, after katprep.CommitID) {
+			git(t, path, "replace", string(before), string(after))
+		}},
+		{"grafts", "other parents", func(t *testing.T, path string, _, after katprep.CommitID) {
+			if err := os.WriteFile(filepath.Join(path, "info/grafts"), []byte(string(after)+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"loose object damaged", "damaged", func(t *testing.T, path string, _, after katprep.CommitID) {
+			c := strings.TrimSpace(git(t, path, "commit-tree", "-p", string(after), "-m", "x", "main^{tree}"))
+			git(t, path, "update-ref", "refs/heads/main", c)
+			file := filepath.Join(path, "objects", c[:2], c[2:])
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw[len(raw)/2] ^= 4
+			os.Chmod(file, 0o600)
+			if err := os.WriteFile(file, raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
 		{"clock in the future", "dated in the future", func(t *testing.T, path string, _, _ katprep.CommitID) {
 			c := strings.TrimSpace(git(t, path, "-c", "user.name=x", "commit-tree", "-p", "main", "-m", "x", "main^{tree}"))
 			raw := git(t, path, "cat-file", "commit", c)
@@ -190,41 +220,60 @@ func TestVerifyTampered(t *testing.T) {
 	}
 }
 
-// TestVerifyBitFlips flips bits all over the packs: verification names the
-// damage or it does not matter.
+// TestVerifyBitFlips flips bits all over the packs and their indexes:
+// verification names the damaged file.
 func TestVerifyBitFlips(t *testing.T) {
 	a, path := create(t)
 	maintained(t, a)
-	packs, err := filepath.Glob(filepath.Join(path, "objects/pack/*.pack"))
-	if err != nil || len(packs) == 0 {
-		t.Fatal(packs, err)
+	if _, err := a.Maintain(t.Context(), ""); err != nil { // with chains of deltas
+		t.Fatal(err)
 	}
-	for _, p := range packs {
-		whole, err := os.ReadFile(p)
+	shot(t, a, katprep.Snapshot{}, host("s", "1", "h1.example.com", "a=3"))
+	files, err := filepath.Glob(filepath.Join(path, "objects/pack/pack-*"))
+	if err != nil || len(files) != 4 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		whole, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		os.Chmod(p, 0o600)
-		for i := 12; i < len(whole)-20; i += 7 {
+		os.Chmod(f, 0o600)
+		for i := 0; i < len(whole); i += 7 {
 			broken := append([]byte(nil), whole...)
 			broken[i] ^= 1 << (i % 8)
-			if err := os.WriteFile(p, broken, 0o600); err != nil {
+			if err := os.WriteFile(f, broken, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			b, err := Open(path, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			v, err := b.Verify(t.Context(), VerifyOptions{})
-			b.Close()
-			if err != nil || v.Broken() == nil {
-				t.Fatalf("bit %d of byte %d of %s: %+v, %v", i%8, i, p, v, err)
+			if what := damageIn(t, path); !strings.Contains(what, filepath.Base(f)) {
+				t.Fatalf("bit %d of byte %d of %s: %s", i%8, i, f, what)
 			}
 		}
-		if err := os.WriteFile(p, whole, 0o600); err != nil {
+		if err := os.WriteFile(f, whole, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	if what := damageIn(t, path); what != "" {
+		t.Errorf("whole again: %s", what)
+	}
+}
+
+// damageIn returns what opening and verifying an archive say.
+func damageIn(t *testing.T, path string) (what string) {
+	t.Helper()
+	a, err := Open(path, Options{})
+	if err != nil {
+		if katprep.KindOf(err) != katprep.Corrupt {
+			t.Errorf("open: %v", err)
+		}
+		return err.Error()
+	}
+	defer a.Close()
+	v := verify(t, a, VerifyOptions{})
+	for _, f := range v.Findings {
+		what += f.String() + "\n"
+	}
+	return what
 }
 
 func TestVerifySignatures(t *testing.T) {
