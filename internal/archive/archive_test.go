@@ -55,7 +55,7 @@ func host(source, id, name string, packages ...string) katprep.State {
 	s := katprep.State{
 		Host:    katprep.Host{HostID: katprep.HostID{Source: source, ID: id}, Name: name},
 		Status:  katprep.Collected,
-		Aspects: []katprep.Aspect{katprep.AspectPackages},
+		Aspects: []katprep.Aspect{katprep.AspectErrata, katprep.AspectPackages},
 		Format:  katprep.RPM,
 	}
 	for _, p := range packages {
@@ -73,13 +73,16 @@ func shot(t testing.TB, a *Archive, s katprep.Snapshot, hosts ...katprep.State) 
 		t.Fatal(err)
 	}
 	defer w.Abort()
+	var sum tally
 	for _, h := range hosts {
+		sum.add(factOf(&h), 1)
 		if err := w.Put(ctx, h); err != nil {
 			t.Fatal(err)
 		}
 		s.Counts.Hosts++
 		s.Counts.Collected++
 	}
+	s.Counts.RebootUnknown = sum.rebootUnknown
 	c, err := w.Commit(ctx, s)
 	if err != nil {
 		t.Fatal(err)

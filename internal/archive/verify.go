@@ -433,6 +433,9 @@ func (v *verifier) numbers(h object.Hash, c *object.Commit, got tally) {
 	}{
 		{"hosts", s.Counts.Hosts, got.hosts}, {"collected hosts", s.Counts.Collected, got.collected},
 		{"incomplete hosts", s.Counts.Incomplete, got.incomplete}, {"failed hosts", s.Counts.Failed, got.failed},
+		{"installable errata of hosts", s.Counts.HostErrata, got.hostErrata}, {"applicable errata of hosts", s.Counts.Applicable, got.applicable},
+		{"hosts of unknown errata", s.Counts.ErrataUnknown, got.errataUnknown}, {"pending updates of hosts", s.Counts.Updates, got.updates},
+		{"hosts to be rebooted", s.Counts.RebootNeeded, got.rebootNeeded}, {"hosts of which the need of a reboot is not known", s.Counts.RebootUnknown, got.rebootUnknown},
 	} {
 		if n.says != n.has {
 			v.find(h, snapshotFile, "it says %d %s, but there are %d", n.says, n.what, n.has)

@@ -145,6 +145,15 @@ func TestVerifyTampered(t *testing.T) {
 		{"status made up", "it says 2 collected hosts, but there are 1", func(t *testing.T, path string, _, _ katprep.CommitID) {
 			edit(path, "hosts/example.com/h1.json", replace(`"collected"`, `"failed"`))(t)
 		}},
+		{"errata made up", "it says 1 installable errata of hosts, but there are 0", func(t *testing.T, path string, _, _ katprep.CommitID) {
+			edit(path, "snapshot.json", replace(`"host_errata": 0`, `"host_errata": 1`))(t)
+		}},
+		{"errata taken away", "it says 0 installable errata of hosts, but there are 1", func(t *testing.T, path string, _, _ katprep.CommitID) {
+			edit(path, "hosts/example.com/h1.json", replace(`"status": "collected",`, `"status": "collected", "errata": [{"id":"RHSA-2026:1","installable":true}],`))(t)
+		}},
+		{"reboots made up", "it says 0 hosts of which the need of a reboot is not known, but there are 2", func(t *testing.T, path string, _, _ katprep.CommitID) {
+			edit(path, "snapshot.json", replace(`"reboot_unknown": 2`, `"reboot_unknown": 0`))(t)
+		}},
 		{"commit removed", "the history was rewritten", func(t *testing.T, path string, _, _ katprep.CommitID) {
 			git(t, path, "update-ref", "refs/heads/main", "main~1")
 		}},
