@@ -26,7 +26,7 @@ func (m *markup) lit(s string) *markup {
 // text writes untrusted text in one line, for elements and for attributes in
 // double quotes.
 func (m *markup) text(s string) *markup {
-	m.b = render.AppendText(m.b, s)
+	m.b = render.AppendText(m.b, short(s))
 	return m
 }
 

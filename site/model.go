@@ -242,7 +242,7 @@ func (p *pair) when() string {
 func (p *pair) title() string {
 	switch {
 	case p.Record != nil && p.Record.Plan.Title != "":
-		return render.Line(p.Record.Plan.Title)
+		return cut(render.Line(p.Record.Plan.Title), 160)
 	case p.Run != "":
 		return render.Line(string(p.Run))
 	}

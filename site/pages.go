@@ -210,7 +210,8 @@ type erratumPage struct {
 	base
 	Erratum *katprep.Erratum
 	Sum     erratumSum
-	First   string // when a snapshot first showed it
+	Said    vendorText
+	Text    string // file with all that the vendor says; "" if the page has it
 	Rows    []erratumRow
 	Pager   pager
 }
@@ -268,13 +269,21 @@ func (b *builder) erratumPage(e *katprep.Erratum) error {
 	}
 	b.m.erratumSums[e.ID] = sum
 	delete(b.m.records, e.ID)
-	d := erratumPage{Erratum: e, Sum: sum}
+	d := erratumPage{Erratum: e, Sum: sum, Said: saidBy(e)}
+	if d.Said.Cut {
+		d.Text = idSlug(e.ID) + ".txt"
+	}
 	// The newest snapshot matters only while something is open or unknown.
 	live := sum.Open+sum.Unknown > 0
 	if live {
 		key = b.liveKey(key)
 	}
 	err := b.once(name, key, func() error {
+		if d.Text != "" {
+			if err := b.later("errata/"+d.Text, func(buf *bytes.Buffer) error { return wholeText(buf, e) }); err != nil {
+				return err
+			}
+		}
 		return b.paged("errata/"+idSlug(e.ID)+".html", len(rows), func(name string, from, to int, p pager) error {
 			d.base, d.Rows, d.Pager = b.base(name, "errata", e.ID, live), rows[from:to], p
 			return b.page(name, "erratum", d)
