@@ -18,7 +18,7 @@ func (j *job) readPackages(ctx context.Context) error {
 		return j.lost(ctx, katprep.AspectPackages, "packages", err)
 	}
 	if len(j.state.Packages) == 0 { // no system is without packages
-		missing(&j.state, katprep.AspectPackages, "packages: the host has not uploaded its package profile")
+		missing(&j.state, katprep.AspectPackages, "the host has not uploaded its package profile")
 		return nil
 	}
 	know(&j.state, katprep.AspectPackages)

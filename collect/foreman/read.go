@@ -80,15 +80,15 @@ func (j *job) unregistered() {
 	if !j.server.Has(foremanapi.Katello) {
 		why = "the plugin katello is not installed on the server"
 	}
-	missing(&j.state, katprep.AspectErrata, "errata: %s", why)
+	missing(&j.state, katprep.AspectErrata, "%s", why)
 	if j.o.Applicable {
-		missing(&j.state, katprep.AspectApplicable, "applicable errata: %s", why)
+		missing(&j.state, katprep.AspectApplicable, "%s", why)
 	}
 	if j.o.Packages {
-		missing(&j.state, katprep.AspectPackages, "packages: %s", why)
+		missing(&j.state, katprep.AspectPackages, "%s", why)
 	}
 	if j.o.Traces {
-		missing(&j.state, katprep.AspectProcesses, "traces: %s", why)
+		missing(&j.state, katprep.AspectProcesses, "%s", why)
 	}
 }
 
@@ -97,6 +97,10 @@ func (j *job) unregistered() {
 func (j *job) lost(ctx context.Context, a katprep.Aspect, what string, err error) error {
 	if j.fatal(ctx, err) {
 		return err
+	}
+	if a != "" { // the aspect says what
+		missing(&j.state, a, "%v", err)
+		return nil
 	}
 	missing(&j.state, a, "%s: %v", what, err)
 	return nil
@@ -110,9 +114,9 @@ func (j *job) readErrata(ctx context.Context) error {
 	counts := j.host.Content.V.Counts
 	total := counts.V.Total
 	if j.host.ErrataStatus.Valid && j.host.ErrataStatus.N == errataUnknown && total.N == 0 {
-		missing(&j.state, katprep.AspectErrata, "errata: the server says: %s", orElse(string(j.host.ErrataLabel), "unknown"))
+		missing(&j.state, katprep.AspectErrata, "the server says: %s", orElse(string(j.host.ErrataLabel), "unknown"))
 		if j.o.Applicable {
-			missing(&j.state, katprep.AspectApplicable, "applicable errata: the server could not compute them")
+			missing(&j.state, katprep.AspectApplicable, "the server could not compute them")
 		}
 		return nil
 	}
