@@ -38,6 +38,7 @@ func (a *Archive) History(ctx context.Context, from katprep.CommitID, name strin
 type trail struct {
 	a      *Archive
 	name   string
+	stem   string    // of the names of its files
 	domain [2]string // path of the folder
 	hosts  object.Hash
 	folder object.Hash
@@ -68,7 +69,7 @@ func (t *trail) at(ctx context.Context, c *object.Commit) ([]object.Entry, error
 	if err != nil {
 		return nil, err
 	}
-	for e, err := range object.Entries(data) {
+	for e, err := range object.Prefixed(data, t.stem) {
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +81,7 @@ func (t *trail) at(ctx context.Context, c *object.Commit) ([]object.Entry, error
 }
 
 func (a *Archive) history(ctx context.Context, from object.Hash, name string, yield func(Version, error) bool) error {
-	t := &trail{a: a, name: name}
+	t := &trail{a: a, name: name, stem: names.Stem(name)}
 	t.domain[0], t.domain[1] = splitDir(names.HostDir(name))
 	c, err := a.commit(ctx, from)
 	if err != nil {

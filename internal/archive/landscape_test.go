@@ -3,6 +3,7 @@ package archive
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -50,6 +51,7 @@ func smallLandscape(hosts, packages int) *landscape {
 		for i := range 20 {
 			s.Errata = append(s.Errata, katprep.HostErratum{ID: fmt.Sprintf("RHSA-2026:%04d", role*11+i), Installable: true})
 		}
+		slices.SortFunc(s.Packages, katprep.ComparePackages) // as collectors deliver them
 		l.roles = append(l.roles, s)
 	}
 	return l

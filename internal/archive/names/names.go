@@ -22,7 +22,7 @@ const (
 
 // Host returns the path of a host's file: hosts/<domain>/<host>.json. It
 // depends on nothing but the name.
-func Host(name string) string { return HostDir(name) + "/" + hostStem(name) + ".json" }
+func Host(name string) string { return HostDir(name) + "/" + Stem(name) + ".json" }
 
 // HostDir returns the folder of a host's file.
 func HostDir(name string) string {
@@ -40,17 +40,18 @@ func Twin(name, source, id string, again bool) string {
 	if len(suffix) > 80 {
 		suffix = suffix[:40] + "%-" + digest(source+"\x00"+id)
 	}
-	return HostDir(name) + "/" + hostStem(name) + "@" + suffix + ".json"
+	return HostDir(name) + "/" + Stem(name) + "@" + suffix + ".json"
 }
 
 // IsHost reports whether a file of [HostDir] belongs to a host of the name:
 // its own file or a twin's.
 func IsHost(file, name string) bool {
-	rest, ok := strings.CutPrefix(file, hostStem(name))
+	rest, ok := strings.CutPrefix(file, Stem(name))
 	return ok && strings.HasSuffix(rest, ".json") && (rest == ".json" || rest[0] == '@')
 }
 
-func hostStem(name string) string {
+// Stem returns what the names of all files of a host begin with.
+func Stem(name string) string {
 	label, _ := split(name)
 	return encode(label, false)
 }

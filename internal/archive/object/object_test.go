@@ -2,6 +2,8 @@ package object
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -72,10 +74,23 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("object 4b825dc642cb6eb9a060e54bf8d69288fbee4904\ntype commit\n\n-----BEGIN SSH SIGNATURE-----"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if entries, err := DecodeTree(in); err == nil {
+			n := 0
+			for e, err := range Prefixed(in, "b") {
+				if err != nil || !slices.Contains(entries, e) || !strings.HasPrefix(e.Name, "b") {
+					t.Fatalf("%+v, %v", e, err)
+				}
+				n++
+			}
 			for _, e := range entries {
+				if strings.HasPrefix(e.Name, "b") {
+					n--
+				}
 				if found, ok, err := Find(in, e.Name); err != nil || !ok || found.Name != e.Name {
 					t.Fatalf("%q is not found", e.Name)
 				}
+			}
+			if n != 0 {
+				t.Fatalf("%d too many entries with a prefix", n)
 			}
 		}
 		if c, err := DecodeCommit(in); err == nil {

@@ -108,6 +108,21 @@ func CheckTree(content []byte) error {
 // isFile leaves links and submodules out.
 func isFile(mode []byte) bool { return len(mode) == 6 && mode[0] == '1' && mode[1] == '0' }
 
+// Prefixed yields the entries, as DecodeTree does, whose names have a prefix.
+func Prefixed(content []byte, prefix string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		r := treeReader{rest: content}
+		for r.next(); r.ok; r.next() {
+			if len(r.name) >= len(prefix) && string(r.name[:len(prefix)]) == prefix && !yield(*r.entry(), nil) {
+				return
+			}
+		}
+		if r.err != nil {
+			yield(Entry{}, r.err)
+		}
+	}
+}
+
 // Diff yields what differs between two trees: pairs of entries of one name,
 // of which one is nil if only one tree has it. The entries are Diff's own and
 // change with the next pair. Of a tree that is not sorted as Git sorts, more

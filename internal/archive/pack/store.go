@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/zlib"
 
@@ -37,7 +38,8 @@ type Store struct {
 	cache *cache
 
 	mu    sync.Mutex
-	packs []*packFile // the last one that had a wanted object first
+	packs []*packFile // the newest first
+	last  int         // the one that had the last wanted object
 	known map[string]*packFile
 	opens int // counts openings, for the age of an open file
 }
@@ -46,6 +48,7 @@ type Store struct {
 // used.
 type packFile struct {
 	base string
+	made time.Time
 	*index
 	reader
 	mu    sync.Mutex
@@ -92,6 +95,8 @@ func (s *Store) Refresh() error {
 		p.close()
 		return true
 	})
+	s.last = 0
+	defer s.newestFirst()
 	for _, name := range names {
 		if s.known[name] != nil {
 			continue
@@ -109,7 +114,16 @@ func (s *Store) Refresh() error {
 	return nil
 }
 
+// newestFirst orders the packs; the caller holds the lock.
+func (s *Store) newestFirst() {
+	slices.SortStableFunc(s.packs, func(a, b *packFile) int { return b.made.Compare(a.made) })
+}
+
 func (s *Store) openPack(base string) (*packFile, error) {
+	st, err := os.Stat(base + ".idx")
+	if err != nil {
+		return nil, err
+	}
 	raw, err := os.ReadFile(base + ".idx")
 	if err != nil {
 		return nil, err
@@ -118,7 +132,7 @@ func (s *Store) openPack(base string) (*packFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &packFile{base: base, index: x}
+	p := &packFile{base: base, made: st.ModTime(), index: x}
 	p.reader = reader{file: p, cache: s.cache, other: s.Read}
 	return p, nil
 }
@@ -187,21 +201,28 @@ func (p *packFile) isOpen() bool {
 func (s *Store) locate(h object.Hash) (*packFile, uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for n, p := range s.packs {
-		i, ok := p.find(h)
-		if !ok {
-			continue
+	// What belongs together was written about the same time: look at the
+	// last pack's neighbours first, and then farther and farther away.
+	for far, n := 0, len(s.packs); far < n; far++ {
+		for _, at := range [...]int{s.last - far, s.last + far} {
+			if at < 0 || at >= n {
+				continue
+			}
+			p := s.packs[at]
+			i, ok := p.find(h)
+			if !ok {
+				continue
+			}
+			offset, ok := p.offset(i)
+			if !ok {
+				return nil, 0, fmt.Errorf("%w: index %s.idx", ErrDamaged, p.base)
+			}
+			if far > 0 {
+				s.last = at
+				s.touch(p)
+			}
+			return p, offset, nil
 		}
-		offset, ok := p.offset(i)
-		if !ok {
-			return nil, 0, fmt.Errorf("%w: index %s.idx", ErrDamaged, p.base)
-		}
-		if n > 0 {
-			copy(s.packs[1:n+1], s.packs[:n])
-			s.packs[0] = p
-			s.touch(p)
-		}
-		return p, offset, nil
 	}
 	return nil, 0, ErrNotFound
 }
