@@ -116,7 +116,7 @@ func (s *Systems) openSystem(list map[string]systemMaker, r Role, k creds.Kind, 
 		return nil, katprep.Errorf(katprep.Invalid, "%s of type %q is not built in", r, c.Type)
 	}
 	var login creds.Login
-	if m.login {
+	if m.login || m.loginIf != nil && m.loginIf(c) {
 		var err error
 		if login, err = s.o.Login(k, firstOf(c.Credential, c.Name), c.Name+" at "+c.URL); err != nil {
 			return nil, err

@@ -39,6 +39,23 @@ func testOptions(asked *[]string) Options {
 	}
 }
 
+// TestHyperVOverWinRM: a URL means WinRM, which takes a login; a host's name
+// means SSH, which takes none.
+func TestHyperVOverWinRM(t *testing.T) {
+	for url, logins := range map[string]int{"hv1.example.com": 0, "https://hv1.example.com:5986": 1} {
+		var asked []string
+		s := New(&config.Config{Hypervisors: []config.System{{Name: "hv1", Type: "hyperv", URL: url}}}, testOptions(&asked))
+		if system, err := s.System("hv1"); err != nil || len(asked) != logins {
+			t.Errorf("%s: %T, %v, %d logins", url, system, err, len(asked))
+		}
+	}
+	var asked []string
+	s := New(&config.Config{Hypervisors: []config.System{{Name: "hv1", Type: "hyperv", URL: "http://hv1.example.com:5985"}}}, testOptions(&asked))
+	if _, err := s.System("hv1"); katprep.KindOf(err) != katprep.Invalid || katprep.HintOf(err) == "" {
+		t.Errorf("without TLS: %v", err)
+	}
+}
+
 // TestSystemsAreOpenedOnceAndKeepTheirContracts opens every kind without
 // sending anything.
 func TestSystemsAreOpenedOnceAndKeepTheirContracts(t *testing.T) {

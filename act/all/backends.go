@@ -2,6 +2,7 @@ package all
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -27,32 +28,35 @@ import (
 	"github.com/stdevel/katprep/internal/sshsource"
 	"github.com/stdevel/katprep/internal/sshx"
 	"github.com/stdevel/katprep/internal/vm"
+	"github.com/stdevel/katprep/internal/winrm"
 )
 
 // A systemMaker opens one kind of system.
 type systemMaker struct {
 	login bool // it takes a user and a password
 	open  func(c config.System, l creds.Login, o Options) (any, error)
+	// loginIf says when one that needs no login takes one all the same.
+	loginIf func(c config.System) bool
 }
 
 // monitors lists the monitoring systems by their type in the configuration.
 var monitors = map[string]systemMaker{
-	"alertmanager": {true, newAlertmanager},
-	"icinga1":      {true, newIcinga1},
-	"icinga2":      {true, newIcinga2},
-	"livestatus":   {false, newLivestatus},
-	"nagios":       {true, newNagios},
-	"thruk":        {true, newThruk},
-	"zabbix":       {true, newZabbix},
+	"alertmanager": {login: true, open: newAlertmanager},
+	"icinga1":      {login: true, open: newIcinga1},
+	"icinga2":      {login: true, open: newIcinga2},
+	"livestatus":   {open: newLivestatus},
+	"nagios":       {login: true, open: newNagios},
+	"thruk":        {login: true, open: newThruk},
+	"zabbix":       {login: true, open: newZabbix},
 }
 
 // hypervisors lists the hypervisors by their type in the configuration.
 var hypervisors = map[string]systemMaker{
-	"hyperv":  {false, newHyperV},
-	"libvirt": {false, newLibvirt},
-	"proxmox": {true, newProxmox},
-	"vsphere": {true, newVSphere},
-	"xapi":    {true, newXAPI},
+	"hyperv":  {open: newHyperV, loginIf: overWinRM},
+	"libvirt": {open: newLibvirt},
+	"proxmox": {login: true, open: newProxmox},
+	"vsphere": {login: true, open: newVSphere},
+	"xapi":    {login: true, open: newXAPI},
 }
 
 // patchers lists what patches the hosts of a source, by the source's type.
@@ -110,7 +114,15 @@ func sshOptions(c config.System, o Options) sshx.Options {
 	return ssh
 }
 
-func newHyperV(c config.System, _ creds.Login, o Options) (any, error) {
+// overWinRM reports whether a Hyper-V host is reached through WinRM, not SSH.
+func overWinRM(c config.System) bool { return strings.Contains(c.URL, "://") }
+
+func newHyperV(c config.System, l creds.Login, o Options) (any, error) {
+	if overWinRM(c) {
+		h := httpOptions(c, o)
+		h.Timeout = max(h.Timeout, time.Minute) // the host may say nothing for a while
+		return hyperv.New(hyperv.Options{WinRM: winrm.Options{URL: c.URL, Login: l, HTTP: h}, Limits: limits(c)})
+	}
 	return hyperv.New(hyperv.Options{Host: sshx.Host{Name: c.URL, User: c.User}, SSH: sshOptions(c, o), Limits: limits(c)})
 }
 

@@ -1,5 +1,5 @@
 // Package hyperv makes VM checkpoints and changes power states on Hyper-V
-// hosts, with PowerShell over SSH.
+// hosts, with PowerShell over SSH or WinRM.
 //
 // The scripts are constants. What they work on is data that they read from
 // their standard input, never text that is pasted into them.
@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -20,84 +21,73 @@ import (
 	"github.com/stdevel/katprep/act"
 	"github.com/stdevel/katprep/internal/sshx"
 	"github.com/stdevel/katprep/internal/vm"
+	"github.com/stdevel/katprep/internal/winrm"
 )
 
 // Options say how a Hyper-V host is reached.
 type Options struct {
 	Host sshx.Host    // runs OpenSSH server and Hyper-V's PowerShell module
 	SSH  sshx.Options // keys, known hosts, jump hosts
+	// WinRM, if it names a URL, is used instead of SSH.
+	WinRM winrm.Options
 	// MinFree is how much of the volume with the VM must be free before a
 	// checkpoint is made, in percent; 0: 5, negative: not checked.
 	MinFree int
 	vm.Limits
 }
 
-// A Client is one Hyper-V host over one connection. It implements
-// act.Snapshotter, act.SnapshotChecker, act.Power, act.Inventory and
-// act.Leftovers.
+// A transport runs a command on the host.
+type transport interface {
+	// run returns the command's exit code; an error means that nobody knows
+	// what became of it.
+	run(ctx context.Context, command string, stdin []byte, stdout, stderr io.Writer) (exit int, err error)
+	close(ctx context.Context) error
+}
+
+// A Client is one Hyper-V host. It implements act.Snapshotter,
+// act.SnapshotChecker, act.Power, act.Inventory and act.Leftovers.
 type Client struct {
 	*vm.Keeper
 	o    Options
-	ssh  *sshx.Dialer
-	conn chan *sshx.Client // one element, nil if not connected; a channel, so that waiting ends with a context
+	name string // of the host, for messages
+	hint string // what the host needs
+	t    transport
 }
 
 // New returns a client; nothing is sent yet.
 func New(o Options) (*Client, error) {
-	if err := sshx.CheckName(o.Host.Name); err != nil {
-		return nil, err
-	}
 	if o.MinFree == 0 {
 		o.MinFree = 5
 	}
-	c := &Client{o: o, ssh: sshx.New(o.SSH), conn: make(chan *sshx.Client, 1)}
-	c.conn <- nil
+	c := &Client{o: o}
+	if err := c.reach(); err != nil {
+		return nil, err
+	}
 	c.Keeper = vm.NewKeeper(&driver{c}, o.Limits)
 	return c, nil
 }
 
-// Close ends the connection.
-func (c *Client) Close(ctx context.Context) error {
-	select {
-	case old := <-c.conn:
-		c.conn <- nil
-		if old != nil {
-			return old.Close()
+// reach chooses the transport.
+func (c *Client) reach() error {
+	if c.o.WinRM.URL == "" {
+		if err := sshx.CheckName(c.o.Host.Name); err != nil {
+			return err
 		}
+		c.name, c.hint = c.o.Host.Name, "the host needs OpenSSH Server and Windows PowerShell"
+		c.t = newOverSSH(c.o.Host, c.o.SSH)
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	w, err := winrm.New(c.o.WinRM)
+	if err != nil {
+		return err
+	}
+	c.name, c.hint = c.o.WinRM.URL, "the host needs Windows PowerShell"
+	c.t = overWinRM{w}
+	return nil
 }
 
-// connection returns the connection, opened if there is none.
-func (c *Client) connection(ctx context.Context) (*sshx.Client, error) {
-	select {
-	case conn := <-c.conn:
-		defer func() { c.conn <- conn }()
-		if conn != nil {
-			return conn, nil
-		}
-		fresh, err := c.ssh.Dial(ctx, c.o.Host)
-		if err != nil {
-			return nil, err
-		}
-		conn = fresh
-		return conn, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// drop forgets a connection that broke.
-func (c *Client) drop(old *sshx.Client) {
-	old.Close()
-	conn := <-c.conn
-	if conn == old {
-		conn = nil
-	}
-	c.conn <- conn
-}
+// Close ends the connections.
+func (c *Client) Close(ctx context.Context) error { return c.t.close(ctx) }
 
 // bootstrap reads a script and its arguments from standard input and answers
 // with one line of JSON.
@@ -181,14 +171,9 @@ func (c *Client) once(ctx context.Context, s script, args map[string]string, int
 	if err != nil {
 		return err
 	}
-	conn, err := c.connection(ctx)
-	if err != nil {
-		return err
-	}
 	var out, complaints bounded
-	exit, err := conn.Run(ctx, command, bytes.NewReader(stdin), &out, &complaints)
+	exit, err := c.t.run(ctx, command, stdin, &out, &complaints)
 	if err != nil {
-		c.drop(conn)
 		return err
 	}
 	var answer struct {
@@ -198,8 +183,7 @@ func (c *Client) once(ctx context.Context, s script, args map[string]string, int
 		ID    string          `json:"id"`
 	}
 	if err := json.Unmarshal(bytes.TrimPrefix(bytes.TrimSpace(out.Bytes()), []byte("\uFEFF")), &answer); err != nil || out.over {
-		return katprep.Errorf(katprep.Corrupt, "PowerShell on %s gave no answer (exit code %d): %s", c.o.Host.Name, exit, firstLine(complaints.String())).
-			WithHint("the host needs OpenSSH Server and Windows PowerShell")
+		return katprep.Errorf(katprep.Corrupt, "PowerShell on %s gave no answer (exit code %d): %s", c.name, exit, firstLine(complaints.String())).WithHint("%s", c.hint)
 	}
 	if !answer.OK {
 		return explain(answer.Error, answer.ID)
@@ -250,6 +234,9 @@ func (c *Client) Identify(ctx context.Context) (act.Identity, error) {
 		return act.Identity{}, katprep.Errorf(katprep.Corrupt, "identify: %d answers", len(rows))
 	}
 	id := act.Identity{Product: "Hyper-V on " + rows[0].Product, Version: rows[0].Version, User: rows[0].User}
+	if tls, ok := c.t.(interface{ certExpires() time.Time }); ok {
+		id.CertExpires = tls.certExpires()
+	}
 	if rows[0].Now.Before(begun.Add(-time.Second)) {
 		id.ClockSkew = rows[0].Now.Sub(begun).Truncate(time.Second)
 	} else if now := time.Now(); rows[0].Now.After(now) {

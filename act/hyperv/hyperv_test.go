@@ -3,7 +3,6 @@ package hyperv
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -34,11 +33,7 @@ func host(t *testing.T) (*world, *lab.SSHD) {
 	t.Helper()
 	peers.Need(t, "bash")
 	dir := lab.Dir(t)
-	w := &world{VMs: []*machine{
-		{ID: "11111111-0000-4000-8000-000000000001", Name: "web01", UUID: "AAAAAAAA-0000-4000-8000-000000000001", State: "Running", Type: "Production", MACs: []string{"00155D010203"}, IPs: []string{"192.0.2.1"}},
-		{ID: "11111111-0000-4000-8000-000000000002", Name: hostile, State: "Running", Type: "Production"},
-		{ID: "11111111-0000-4000-8000-000000000003", Name: "iscsi", State: "Off", Type: "Standard", Passthrough: 1},
-	}}
+	w := newWorld()
 	if err := os.WriteFile(filepath.Join(dir, "powershell"), fmt.Appendf(nil, wrapper, w.serve(t)), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -83,22 +78,33 @@ func TestRestarts(t *testing.T) {
 	})
 }
 
+func newWorld() *world {
+	return &world{VMs: []*machine{
+		{ID: "11111111-0000-4000-8000-000000000001", Name: "web01", UUID: "AAAAAAAA-0000-4000-8000-000000000001", State: "Running", Type: "Production", MACs: []string{"00155D010203"}, IPs: []string{"192.0.2.1"}},
+		{ID: "11111111-0000-4000-8000-000000000002", Name: hostile, State: "Running", Type: "Production"},
+		{ID: "11111111-0000-4000-8000-000000000003", Name: "iscsi", State: "Off", Type: "Standard", Passthrough: 1},
+	}}
+}
+
+// foreign makes a checkpoint as somebody else would.
+func (w *world) foreign(t *testing.T, tg act.Target, name string) (there func() bool, remove func()) {
+	m := w.VMs[slices.IndexFunc(w.VMs, func(m *machine) bool { return m.Name == tg.Name })]
+	var id string
+	w.with(func() { id = w.add(m, name, "Standard") })
+	index := func() int {
+		return slices.IndexFunc(m.Checkpoints, func(c checkpoint) bool { return c.ID == id })
+	}
+	return func() (there bool) { w.with(func() { there = index() >= 0 }); return there },
+		func() { w.with(func() { m.drop(index()) }) }
+}
+
 func target(name string) act.Target { return act.Target{Name: name, Marker: "katprep-run-1"} }
 
 func TestContract(t *testing.T) {
 	c, w := start(t)
 	acttest.Snapshotter(t, acttest.SnapshotterFixture{
 		Snapshotter: c, Targets: []act.Target{{Name: "web01"}, {Name: hostile}}, Unknown: act.Target{Name: "nowhere"},
-		Foreign: func(t *testing.T, tg act.Target, name string) (func() bool, func()) {
-			m := w.VMs[slices.IndexFunc(w.VMs, func(m *machine) bool { return m.Name == tg.Name })]
-			var id string
-			w.with(func() { id = w.add(m, name, "Standard") })
-			index := func() int {
-				return slices.IndexFunc(m.Checkpoints, func(c checkpoint) bool { return c.ID == id })
-			}
-			return func() (there bool) { w.with(func() { there = index() >= 0 }); return there },
-				func() { w.with(func() { m.drop(index()) }) }
-		},
+		Foreign: w.foreign,
 		State: func(t *testing.T, tg act.Target) act.PowerState {
 			p, err := c.PowerState(t.Context(), tg)
 			if err != nil {
@@ -179,21 +185,6 @@ func TestFailures(t *testing.T) {
 	}
 	if _, err := New(Options{Host: sshx.Host{Name: "-oProxyCommand=x"}}); katprep.KindOf(err) != katprep.Invalid {
 		t.Errorf("host name: %v", err)
-	}
-}
-
-// TestScriptsParse checks the scripts' syntax wherever PowerShell exists.
-func TestScriptsParse(t *testing.T) {
-	pwsh, err := exec.LookPath("pwsh")
-	if err != nil {
-		t.Skip("PowerShell is not installed")
-	}
-	for _, s := range append(scripts, script{name: "bootstrap", text: bootstrap}) {
-		cmd := exec.Command(pwsh, "-NoProfile", "-NonInteractive", "-Command", "$null=[ScriptBlock]::Create([Console]::In.ReadToEnd())")
-		cmd.Stdin = strings.NewReader(s.text)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v: %s", s.name, err, out)
-		}
 	}
 }
 

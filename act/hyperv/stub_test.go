@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -87,21 +88,29 @@ func (w *world) answer(conn net.Conn) {
 	if err != nil || json.Unmarshal(data, &q) != nil {
 		return
 	}
+	io.WriteString(conn, w.reply(args, q.Op, q.Script, q.Args))
+}
+
+// reply is what the stub writes for a script.
+func (w *world) reply(args, op, text string, a map[string]string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.args = strings.TrimSpace(args)
 	w.calls++
-	known := slices.ContainsFunc(scripts, func(s script) bool { return s.name == q.Op && s.text == q.Script })
+	known := slices.ContainsFunc(scripts, func(s script) bool { return s.name == op && s.text == text })
 	if w.Garbage || !known {
-		fmt.Fprintln(conn, "'powershell' is not recognized")
-		return
+		return "'powershell' is not recognized"
 	}
-	rows, failure := w.run(q.Op, q.Args)
+	rows, failure := w.run(op, a)
+	answer := map[string]any{"ok": true, "data": append([]any{}, rows...)}
 	if failure != nil {
-		json.NewEncoder(conn).Encode(map[string]any{"ok": false, "error": failure[0], "id": failure[1]})
-		return
+		answer = map[string]any{"ok": false, "error": failure[0], "id": failure[1]}
 	}
-	json.NewEncoder(conn).Encode(map[string]any{"ok": true, "data": append([]any{}, rows...)})
+	data, err := json.Marshal(answer)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data) + "\r\n"
 }
 
 // with changes the world.

@@ -30,6 +30,9 @@ type Options struct {
 	Pause       time.Duration // before the first further attempt, doubled each time; 0: 500 ms
 	MaxBody     int64         // bytes of an answer; 0: 64 MiB
 	UserAgent   string        // "" : "katprep"
+	// Connection is put around the connections, for logins that belong to one
+	// (NTLM); they are HTTP/1.1 then.
+	Connection func(http.RoundTripper) http.RoundTripper
 }
 
 func (o Options) withDefaults() Options {
@@ -56,6 +59,7 @@ func orElse[T comparable](v, d T) T {
 type Client struct {
 	o       Options
 	http    *http.Client
+	idle    func() // closes idle connections
 	slots   chan struct{}
 	expires atomic.Int64 // of the leaf certificate, Unix seconds
 	skew    atomic.Int64 // server's clock minus ours, nanoseconds
@@ -84,11 +88,16 @@ func New(o Options) (*Client, error) {
 		TLSHandshakeTimeout: o.Connect,
 		MaxIdleConnsPerHost: o.Concurrency,
 		IdleConnTimeout:     90 * time.Second,
-		ForceAttemptHTTP2:   true,
+		ForceAttemptHTTP2:   o.Connection == nil,
+	}
+	var rt http.RoundTripper = t
+	if o.Connection != nil {
+		rt = o.Connection(t)
 	}
 	return &Client{
 		o:     o,
-		http:  &http.Client{Transport: t, CheckRedirect: sameHost},
+		idle:  t.CloseIdleConnections,
+		http:  &http.Client{Transport: rt, CheckRedirect: sameHost},
 		slots: make(chan struct{}, o.Concurrency),
 	}, nil
 }
@@ -123,7 +132,7 @@ func (c *Client) ClockSkew() (skew time.Duration, ok bool) {
 func (c *Client) Sent() int64 { return c.sent.Load() }
 
 // Close drops idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.idle() }
 
 // A Request is what is sent. Header is not changed.
 type Request struct {
