@@ -298,6 +298,7 @@ func (v *verifier) check(n int32, h object.Hash, c *object.Commit) {
 		v.contents(n, nil, now)
 	}
 	v.runs(h, before["runs"], now["runs"])
+	v.claims(h, c, kind, before["runs"], now["runs"])
 	v.retainedKept(h, before["policy"], now["policy"])
 }
 
@@ -474,6 +475,7 @@ func (v *verifier) tags() error {
 			v.find(object.Hash{}, name, "the tag was moved since it was verified")
 		}
 	}
+	v.untagged()
 	for _, name := range slices.Sorted(maps.Keys(v.o.Tags)) {
 		if _, ok := v.out.Tags[name]; !ok && !v.tagged[name] {
 			v.find(object.Hash{}, name, "the tag was removed since it was verified")

@@ -21,6 +21,9 @@ func (s Signature) String() string {
 	return fmt.Sprintf("%s <%s> %d +0000", clean(s.Name), clean(s.Email), s.When.Unix())
 }
 
+// Clean returns the name as Git keeps it.
+func (s Signature) Clean() string { return clean(s.Name) }
+
 func clean(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == '<' || r == '>' {
