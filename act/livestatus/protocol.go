@@ -56,6 +56,9 @@ func (c *Client) query(ctx context.Context, q query) ([][]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if answer == "" {
+		return nil, katprep.Errorf(katprep.Unreachable, "livestatus at %s hung up without an answer", c.addr)
+	}
 	code, body, err := split(answer)
 	if err != nil {
 		return nil, katprep.Errorf(katprep.Corrupt, "livestatus at %s: %w", c.addr, err)

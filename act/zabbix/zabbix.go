@@ -52,6 +52,8 @@ type Client struct {
 	mu      sync.Mutex
 	version string
 	session *session
+	tried   time.Time // when signing in was last begun
+	silent  error     // how it failed, if nobody answered
 }
 
 // A session is a login. It is kept as long as the server accepts it.
@@ -173,8 +175,22 @@ func (c *Client) call(ctx context.Context, method string, params, result any) er
 // signIn returns the session, making one if there is none. The version is
 // asked first, because it decides how to log in.
 func (c *Client) signIn(ctx context.Context) (*session, error) {
+	asked := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.session == nil && c.silent != nil && c.tried.After(asked) {
+		return nil, c.silent // it was tried in vain while we waited: many hosts ask at once
+	}
+	c.tried = time.Now()
+	s, err := c.open(ctx)
+	if c.silent = nil; katprep.KindOf(err) == katprep.Unreachable && ctx.Err() == nil {
+		c.silent = err
+	}
+	return s, err
+}
+
+// open is signIn with the lock held.
+func (c *Client) open(ctx context.Context) (*session, error) {
 	if c.version == "" {
 		if err := c.raw(ctx, "apiinfo.version", []any{}, creds.Secret{}, &c.version); err != nil {
 			return nil, err

@@ -54,7 +54,11 @@ func (s *Scheduler) unconfirmed(j *job, why string, err error) error {
 // the context does. A look that fails is repeated: systems restart. Its error
 // is returned if the last look failed.
 func (s *Scheduler) until(ctx context.Context, look func() (bool, error)) error {
-	end := s.r.Now().Add(s.r.Patience)
+	return s.untilWithin(ctx, s.r.Patience, look)
+}
+
+func (s *Scheduler) untilWithin(ctx context.Context, patience time.Duration, look func() (bool, error)) error {
+	end := s.r.Now().Add(patience)
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, s.r.Interval) {
 		enough, err := look()
 		if enough || err != nil && !passing(err) {

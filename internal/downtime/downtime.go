@@ -114,22 +114,38 @@ func (s *Scheduler) EndDowntime(ctx context.Context, t act.Target) error {
 }
 
 // FindDowntime is as act.Downtimer says. In effect is what the host's own
-// downtime is; services may follow.
+// downtime is; services may follow. One whose time has come and that is not in
+// effect is looked at again for a while: a system that has just been restarted
+// shows its downtimes before it applies them.
 func (s *Scheduler) FindDowntime(ctx context.Context, t act.Target) (ref act.Ref, inEffect, found bool, err error) {
 	j := s.jobs([]act.Target{t})
 	if s.find(ctx, j); j[0].err != nil {
 		return ref, false, false, j[0].err
 	}
-	es, err := s.d.Entries(ctx, []string{j[0].host})
-	if err != nil {
-		return ref, false, false, j[0].wrap("look for a downtime of", err)
+	var own []Entry
+	look := func() (enough bool, err error) {
+		es, err := s.d.Entries(ctx, []string{j[0].host})
+		if err != nil {
+			return true, err
+		}
+		own = Owned(es, j[0].host, t.Marker)
+		due := false
+		for _, e := range own {
+			inEffect = inEffect || e.Service == "" && e.InEffect
+			due = due || e.Service == "" && within(e, s.r.Now())
+		}
+		return inEffect || !due, nil
 	}
-	own := Owned(es, j[0].host, t.Marker)
-	for _, e := range own {
-		inEffect = inEffect || e.Service == "" && e.InEffect
+	if err := s.untilWithin(ctx, min(s.r.Patience, secondLook), look); err != nil {
+		return ref, false, false, j[0].wrap("look for a downtime of", err)
 	}
 	return s.refOf(own), inEffect, len(own) > 0, nil
 }
+
+// secondLook is how long FindDowntime waits for a downtime to be applied.
+const secondLook = 10 * time.Second
+
+func within(e Entry, now time.Time) bool { return !e.Start.After(now) && e.End.After(now) }
 
 // Owned returns the entries of the host that carry exactly the marker, and
 // the entries with the marker that were triggered by them.
