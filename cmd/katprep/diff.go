@@ -19,7 +19,9 @@ type diffCmd struct {
 
 // Help adds to the command's help.
 func (diffCmd) Help() string {
-	return `  katprep diff                                 the last two snapshots
+	return `Compares the last two snapshots, two that are named, or those of a run.
+
+  katprep diff                                 the last two snapshots
   katprep diff 2026-11-01 latest
   katprep diff --run patch-2026-11 --host 'db*'
   katprep diff 2026-11-01 latest --format html >november.html

@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +70,35 @@ func TestDocumentedCommands(t *testing.T) {
 	if ran < 5 {
 		t.Errorf("only %d pages have commands", ran)
 	}
+	t.Run("manual", func(t *testing.T) {
+		t.Parallel()
+		runSteps(t, manualSteps(t))
+	})
+}
+
+// manualSteps are the examples of all manual pages, after what they take for
+// granted: a configuration, a run that is over and one that is planned.
+func manualSteps(t *testing.T) []consoleStep {
+	t.Helper()
+	steps := []consoleStep{{command: `export KATPREP_CREDENTIAL_SATELLITE_USER=admin KATPREP_CREDENTIAL_SATELLITE_PASSWORD=changeme
+cat >katprep.yml <<'END'
+archive: {path: archive.git}
+sources: [{name: satellite, type: foreman, url: "https://satellite.example.com"}]
+END
+{
+	katprep init && katprep snapshot --before patch-2026-10 && katprep maintenance plan patch-2026-10 --host 'app01*' --reboot never &&
+	katprep maintenance run patch-2026-10 && katprep snapshot --after patch-2026-10 && katprep snapshot --before patch-2026-11 &&
+	katprep maintenance plan patch-2026-11 --vm-snapshot never
+} >prepared 2>&1 || cat prepared
+`}}
+	pages := allPages(t)
+	for _, name := range slices.Sorted(maps.Keys(pages)) {
+		steps = append(steps, consoleSteps(string(pages[name].Markdown))...)
+	}
+	if len(steps) < 25 {
+		t.Errorf("only %d examples", len(steps))
+	}
+	return steps
 }
 
 // A consoleStep is a command and what it prints.

@@ -3,10 +3,8 @@ package main
 import (
 	"bytes"
 	"embed"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -47,20 +45,28 @@ func (c *manCmd) Run(a *app, k *kong.Kong) error {
 	if c.Out != "" {
 		return writeManPages(a, c.Out, pages)
 	}
-	name := "katprep"
-	if len(c.Page) > 0 {
-		name = c.Page[0] // "maintenance plan" is in the page of its command
-	}
-	if p, ok := pageNamed(pages, name); ok {
+	if p, ok := pageNamed(pages, c.Page); ok {
 		return showPage(a, p)
 	}
-	return noSuchPage(pages, name)
+	return noSuchPage(pages, strings.Join(c.Page, " "))
 }
 
-// pageNamed finds a page by its whole name, or by the name without "katprep-".
-func pageNamed(pages []manpage.Page, name string) (manpage.Page, bool) {
+// pageNamed finds a page by its whole name, or by the name without "katprep-";
+// words of subcommands are in the page of the first one. As with man, a number
+// before it is a section.
+func pageNamed(pages []manpage.Page, words []string) (manpage.Page, bool) {
+	name, section := "katprep", 0
+	if len(words) > 1 && (words[0] == "1" || words[0] == "5") {
+		section, words = int(words[0][0]-'0'), words[1:]
+	}
+	if len(words) > 0 {
+		name = words[0]
+	}
+	if name == "archive-format" {
+		name, section = "archive", 5
+	}
 	for _, p := range pages {
-		if p.Name == name || p.Name == "katprep-"+name {
+		if (p.Name == name || p.Name == "katprep-"+name) && (section == 0 || section == p.Section) {
 			return p, true
 		}
 	}
@@ -70,8 +76,11 @@ func pageNamed(pages []manpage.Page, name string) (manpage.Page, bool) {
 func noSuchPage(pages []manpage.Page, name string) error {
 	var names []string
 	for _, p := range pages {
-		names = append(names, strings.TrimPrefix(p.Name, "katprep-"))
+		if n := strings.TrimPrefix(p.Name, "katprep-"); !slices.Contains(names, n) {
+			names = append(names, n)
+		}
 	}
+	names = append(names, "archive-format")
 	return katprep.Errorf(katprep.Invalid, "there is no page %q", name).WithHint("pages are %s", strings.Join(names, ", "))
 }
 
@@ -131,7 +140,7 @@ func manPages(model *kong.Application, date string) ([]manpage.Page, error) {
 		}
 		add("katprep-"+cmd.Name, 1, text)
 	}
-	for _, name := range []string{"katprep.yml", "katprep-archive-format", "katprep-template"} {
+	for _, name := range []string{"katprep.yml", "katprep-archive", "katprep-template"} {
 		text, err := prose.ReadFile("man/" + name + ".5.md")
 		if err != nil {
 			return nil, err
@@ -164,7 +173,7 @@ func mainPage(model *kong.Application) (string, error) {
 		also = append(also, "**katprep-"+c.Name+"**(1)")
 	}
 	writeFlags(&flags, model.Flags)
-	also = append(also, "**katprep.yml**(5)", "**katprep-archive-format**(5)", "**katprep-template**(5)")
+	also = append(also, "**katprep.yml**(5)", "**katprep-archive**(5)", "**katprep-template**(5)")
 	return strings.NewReplacer("{{commands}}", cmds.String(), "{{flags}}", flags.String(), "{{also}}", strings.Join(also, ", ")).Replace(string(text)), nil
 }
 
@@ -182,27 +191,46 @@ func leaves(n *kong.Node) []*kong.Node {
 	return all
 }
 
-// commandPage is the page of one command with its subcommands.
+// commandPage is the page of one command with its subcommands: what the grammar
+// says of it, and what people wrote.
 func commandPage(cmd *kong.Node) (string, error) {
+	own, err := proseOf("katprep-" + cmd.Name)
+	if err != nil {
+		return "", err
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "## NAME\n\nkatprep-%s - %s\n\n## SYNOPSIS\n\n", cmd.Name, lowerFirst(strings.TrimSuffix(cmd.Help, ".")))
 	for _, l := range leaves(cmd) {
 		b.WriteString(synopsis(l) + "\n\n")
 	}
-	b.WriteString("## DESCRIPTION\n\n" + cmd.Help + "\n\n" + detail(cmd.Detail))
+	b.WriteString("## DESCRIPTION\n\n" + cmd.Help + "\n\n" + detail(cmd.Detail) + own["DESCRIPTION"])
 	if len(commands(cmd)) > 0 {
 		writeSubcommands(&b, cmd)
 	}
 	b.WriteString("## OPTIONS\n\n")
 	writeArgs(&b, cmd)
 	b.WriteString("The options of all commands are in **katprep**(1).\n\n")
-	own, err := prose.ReadFile("man/katprep-" + cmd.Name + ".1.md")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
+	fmt.Fprintf(&b, "## EXIT STATUS\n\n%sAll codes are in **katprep**(1).\n\n", own["EXIT STATUS"])
+	for _, title := range []string{"FILES", "EXAMPLES"} {
+		fmt.Fprintf(&b, "## %s\n\n%s", title, own[title])
 	}
-	b.Write(own)
-	b.WriteString("\n## EXIT STATUS\n\nSee **katprep**(1).\n\n## SEE ALSO\n\n**katprep**(1), **katprep.yml**(5)\n")
+	fmt.Fprintf(&b, "## SEE ALSO\n\n**katprep**(1), %s", own["SEE ALSO"])
 	return b.String(), nil
+}
+
+// proseOf are the sections that people wrote of a page, by their titles.
+func proseOf(page string) (map[string]string, error) {
+	text, err := prose.ReadFile("man/" + page + ".1.md")
+	if err != nil {
+		return nil, fmt.Errorf("page %s: %w", page, err)
+	}
+	sections := map[string]string{}
+	for s := range strings.SplitSeq("\n"+string(text), "\n## ") {
+		if title, body, ok := strings.Cut(s, "\n"); ok && title != "" {
+			sections[title] = strings.TrimSpace(body) + "\n\n"
+		}
+	}
+	return sections, nil
 }
 
 func writeSubcommands(b *strings.Builder, cmd *kong.Node) {

@@ -36,6 +36,9 @@ func allPages(t *testing.T) map[string]manpage.Page {
 	}
 	byName := map[string]manpage.Page{}
 	for _, p := range pages {
+		if _, twice := byName[p.Name]; twice {
+			p.Name += ".5" // there are a command and a file format of that name
+		}
 		byName[p.Name] = p
 	}
 	return byName
@@ -139,6 +142,46 @@ func TestPagesAreClean(t *testing.T) {
 		if err != nil || len(out) > 0 {
 			t.Errorf("%s: %v\n%s", tool[0], err, out)
 		}
+	}
+}
+
+// TestPagesAreWhole: whoever reads one on a server without a browser finds there
+// what the documentation says elsewhere.
+func TestPagesAreWhole(t *testing.T) {
+	for name, p := range allPages(t) {
+		want := []string{"NAME", "DESCRIPTION", "EXAMPLES", "SEE ALSO"}
+		if p.Section == 1 {
+			want = append(want, "SYNOPSIS", "OPTIONS", "EXIT STATUS", "FILES")
+		}
+		for _, title := range want {
+			_, section, found := strings.Cut(string(p.Markdown), "\n## "+title+"\n")
+			if title == "NAME" {
+				_, section, found = strings.Cut(string(p.Markdown), "## NAME\n")
+			}
+			section, _, _ = strings.Cut(section, "\n## ")
+			if !found || strings.TrimSpace(section) == "" {
+				t.Errorf("%s has no %s", name, title)
+			}
+		}
+	}
+}
+
+// TestPagesNameRealPages looks at what the pages refer to.
+func TestPagesNameRealPages(t *testing.T) {
+	ours := map[string]bool{}
+	for _, p := range allPages(t) {
+		ours[strings.TrimSuffix(p.Name, ".5")+"("+string(rune('0'+p.Section))+")"] = true
+	}
+	seen := 0
+	for name, p := range allPages(t) {
+		for _, m := range regexp.MustCompile(`\*\*(katprep[a-z.-]*)\*\*(\(\d\))`).FindAllStringSubmatch(string(p.Markdown), -1) {
+			if seen++; !ours[m[1]+m[2]] {
+				t.Errorf("%s refers to %s%s, which is not there", name, m[1], m[2])
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("only %d references were looked at", seen)
 	}
 }
 

@@ -28,7 +28,9 @@ type reportCmd struct {
 
 // Help adds to the command's help.
 func (reportCmd) Help() string {
-	return `  katprep report                                    the last two snapshots, to the screen
+	return `Compares as "katprep diff" does, and writes it down for others.
+
+  katprep report                                    the last two snapshots, to the screen
   katprep report --run patch-2026-11 -f html -o out/
   katprep report 2026-11-01 latest -f csv -f json -o out/`
 }

@@ -20,7 +20,9 @@ type showCmd struct {
 
 // Help adds to the command's help.
 func (showCmd) Help() string {
-	return `  katprep show web01.example.com
+	return `Shows a host as it is in the latest snapshot, or in another one.
+
+  katprep show web01.example.com
   katprep show web01.example.com --history
   katprep show --gaps --at run/patch-2026-11/after`
 }

@@ -47,7 +47,7 @@ func quote(s string) string { return `"` + strings.ReplaceAll(escape(s), `"`, `\
 // escape protects what roff would read as its own.
 func escape(s string) string {
 	return strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`,
-		"→", `\(->`, "…", "...", "–", `\(en`, "—", `\(em`, "✓", "+", "≤", `\(<=`, "≥", `\(>=`, "×", `\(mu`).Replace(s)
+		"→", `\(->`, "…", "...", "–", `\(en`, "—", `\(em`, "✓", "+", "✗", "x", "≤", `\(<=`, "≥", `\(>=`, "×", `\(mu`).Replace(s)
 }
 
 type writer struct {
