@@ -114,7 +114,7 @@ func TestLaterExceptionsExcuseNothing(t *testing.T) {
 	rule := site.Link{Kind: "policy", At: at(12, 8), Exceptions: list, HasPolicy: true, Subject: "exceptions: 2"}
 	late := chained(m, snapshotLink(1), snapshotLink(2), snapshotLink(3), rule, snapshotLink(4))
 	page := text(read(t, build(t, late, site.Options{Policy: rules}), runPage))
-	if !strings.Contains(page, "EX-1 recorded on 2026-11-12 08:00 UTC, after this maintenance") {
+	if !strings.Contains(page, "until 2026-12-31 recorded on 2026-11-12 08:00 UTC, after this maintenance") {
 		t.Error("an exception that came later excuses the past")
 	}
 	early := chained(sample(), snapshotLink(1), snapshotLink(2), rule, snapshotLink(3), snapshotLink(4))

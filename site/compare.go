@@ -26,6 +26,7 @@ type comparison struct {
 	size []*int // of the pages of list, once they are made
 	gaps map[katprep.HostID]*katprep.HostChange
 	plan map[katprep.HostID]*katprep.HostPlan
+	step map[katprep.HostID][]hostStep
 }
 
 // compare reads a pair and writes the pages of its changes; if an earlier
@@ -58,7 +59,7 @@ func (p *pair) cachePath() string { return ".katprep/" + p.key() }
 // for the details of errata, which are known only when they are met.
 func (b *builder) pairKey(p *pair) string {
 	h := sha256.New()
-	for _, s := range []string{b.views.hash, b.o.Title, b.o.Version, string(p.Before.Commit), string(p.After.Commit), p.title(), p.dir, p.from.Signature.Text(), p.to.Signature.Text()} {
+	for _, s := range []string{b.views.hash, b.o.Title, b.o.Version, string(p.Before.Commit), string(p.After.Commit), p.title(), p.dir, p.from.Signature.Text(), p.to.Signature.Text(), p.journalState(), itoa(b.o.Rows)} {
 		h.Write([]byte(s + "\x00"))
 	}
 	if p.Record != nil {
@@ -114,7 +115,7 @@ func (c *comparison) errataHash() string {
 
 func (c *comparison) read(ctx context.Context) error {
 	c.findGaps()
-	c.plan = map[katprep.HostID]*katprep.HostPlan{}
+	c.plan, c.step = map[katprep.HostID]*katprep.HostPlan{}, c.b.stepsOf(c.p)
 	if c.p.Record != nil {
 		for i := range c.p.Record.Plan.Hosts {
 			h := &c.p.Record.Plan.Hosts[i]
@@ -255,9 +256,9 @@ func (c *comparison) add(h *katprep.HostChange) error {
 	// not by the page, which is written later.
 	c.b.m.hostIndex(h.Host)
 	path := c.changePath(&s)
-	plan, hostPath := c.plan[h.HostID], c.b.m.hosts[c.b.m.hostIndex(h.Host)].path()
+	steps, plan, hostPath := c.step[h.HostID], c.plan[h.HostID], c.b.m.hosts[c.b.m.hostIndex(h.Host)].path()
 	return c.b.later(path, func(buf *bytes.Buffer) error {
-		err := c.b.views.execute(buf, "change", changePage{base: c.b.base(path, "hosts", h.Name, false), Change: h, Pair: c.p, Gap: render.Gap(h), Plan: plan, HostPath: hostPath})
+		err := c.b.views.execute(buf, "change", changePage{base: c.b.base(path, "hosts", h.Name, false), Change: h, Pair: c.p, Gap: render.Gap(h), Plan: plan, HostPath: hostPath, Steps: steps})
 		*size = buf.Len()
 		return err
 	})

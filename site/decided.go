@@ -178,7 +178,7 @@ func (b *builder) recorded(x *katprep.Exception) time.Time {
 // excuses says which exception covered an erratum when a pair ended, and what
 // is wrong with it: one that was recorded later, or had expired, excuses
 // nothing.
-func (b *builder) excuses(p *pair, host string, e *katprep.Erratum) (id, why string) {
+func (b *builder) excuses(p *pair, host string, e *katprep.Erratum) (x *katprep.Exception, why string) {
 	var then []katprep.Exception
 	for _, x := range b.exceptionsAt(p) {
 		if !policy.Expired(&x, p.After.Snapshot.Finished) {
@@ -186,16 +186,16 @@ func (b *builder) excuses(p *pair, host string, e *katprep.Erratum) (id, why str
 		}
 	}
 	if x := policy.Find(then, host, e); x != nil {
-		return x.ID, ""
+		return x, ""
 	}
-	x := policy.Find(b.exceptions, host, e)
+	x = policy.Find(b.exceptions, host, e)
 	switch {
 	case x == nil:
-		return "", ""
+		return nil, ""
 	case !b.inTime(x, p):
-		return x.ID, "recorded on " + render.Time(b.recorded(x)) + ", after this maintenance"
+		return x, "recorded on " + render.Time(b.recorded(x)) + ", after this maintenance"
 	}
-	return x.ID, "had expired on " + render.Line(string(x.Expires))
+	return x, "had expired on " + render.Line(string(x.Expires))
 }
 
 // exceptionsAt returns the exceptions that held when a pair ended, also those

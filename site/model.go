@@ -39,7 +39,8 @@ type pair struct {
 	dir    string
 	from   provenance
 	to     provenance
-	asked  bool // neither a maintenance nor neighbours: somebody asked for it
+	by     *string // who ran it, once somebody asked
+	asked  bool    // neither a maintenance nor neighbours: somebody asked for it
 	totals totals
 	run    *runView
 }

@@ -25,6 +25,7 @@ type changePage struct {
 	Plan   *katprep.HostPlan
 	// HostPath is the page of the host.
 	HostPath string
+	Steps    []hostStep
 }
 
 // Asked returns the package changes that the plan asked for, or all of them

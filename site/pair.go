@@ -32,6 +32,7 @@ type pairPage struct {
 	Gaps   []row
 	Rows   []row
 	Errata []*advisory
+	Sums   []severityRow
 	Pager  pager
 	Run    *runView
 }
@@ -152,6 +153,7 @@ func (b *builder) pairPages(ctx context.Context, p *pair, rows []row, errata map
 			gaps++
 		}
 		data := pairPage{Pair: p, Gaps: rows[:gaps], Errata: sortAdvisories(errata), Run: v}
+		data.Sums = severitySums(data.Errata)
 		if err := cmp.Or(b.runPages(ctx, p, v), b.pairTables(p, rows, data.Errata)); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ type runView struct {
 	SignOff    decided
 	Began      time.Time
 	Stages     []stageRow
+	Kinds      []kindRow
 	Failures   []failure
 	Deviations []string
 	Missing    []missing // planned, and not proven to be installed
@@ -51,8 +52,9 @@ type missing struct {
 	Href      string
 	Erratum   string
 	Word      render.Word
-	Exception string
-	Why       string // the exception excuses nothing
+	Severity  render.Word
+	Exception *katprep.Exception // that covers it; nil if there is none
+	Why       string             // the exception excuses nothing
 	ending    katprep.Ending
 }
 
@@ -101,6 +103,7 @@ func (b *builder) runView(p *pair) *runView {
 	v.Touched = len(touched)
 	v.untouched = untouched(v.Plan, p.Record.Journal, touched)
 	v.checks = b.checklist(p)
+	v.Kinds = kindSums(v.checks)
 	v.Deviations = append(deviations(p, v), b.forgotten(p.Record)...)
 	return v
 }
@@ -284,7 +287,7 @@ func (b *builder) missingOf(p *pair, list []summary) []missing {
 			if e == katprep.Installed || e == katprep.RebootPending {
 				continue
 			}
-			m := missing{Host: hp.Name, Href: b.hostHref(hp.Host), Erratum: id, Word: render.EndingWord(e), ending: e}
+			m := missing{Host: hp.Name, Href: b.hostHref(hp.Host), Erratum: id, Word: render.EndingWord(e), Severity: render.SeverityWord(known(b.m.erratum(id).Severity)), ending: e}
 			m.Exception, m.Why = b.excuses(p, hp.Name, b.m.erratum(id))
 			out = append(out, m)
 		}
@@ -325,6 +328,9 @@ type checklistPage struct {
 func (b *builder) runPages(_ context.Context, p *pair, v *runView) error {
 	if v == nil {
 		return nil
+	}
+	if err := b.runTables(p, v); err != nil {
+		return err
 	}
 	journal := p.Record.Journal
 	err := b.paged(p.dir+"/journal.html", len(journal), func(name string, from, to int, pg pager) error {

@@ -32,7 +32,7 @@ func newViews() (*views, error) {
 		return nil, err
 	}
 	t = t.Funcs(template.FuncMap{
-		"line": shownLine,
+		"line":         shownLine,
 		"changeErrata": changeErrata, "changePackages": changePackages, "pairRows": pairRows, "gapRows": gapRows,
 		"advisoryRows": advisoryRows, "eventRows": eventRows, "hostRows": hostRows, "erratumHosts": erratumHosts,
 		"erratumRows": erratumList, "openRows": openRows, "findingRows": findingRows, "packageLines": packageLines, "packageMoves": packageMoves, "packageHref": func(name string) string { return "packages/" + idSlug(name) + ".html" }, "cveLinks": cveLinks, "counts": countsHTML,
