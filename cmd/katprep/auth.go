@@ -119,6 +119,9 @@ func (c *authListCmd) Run(a *app, auth *authCmd) error {
 		}
 	}
 	slices.Sort(names)
+	if len(names) == 0 {
+		a.term.Note("no credential is kept or needed; add one with: katprep auth add NAME")
+	}
 	t, missing := a.term.NewTable("CREDENTIAL", "USER", "FROM"), 0
 	for _, name := range names {
 		user, from := c.where(a, cfg, file, name)

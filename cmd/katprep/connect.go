@@ -91,8 +91,12 @@ func sayCheck(a *app, name string, c collect.Check, err error) error {
 	w := a.term.Out()
 	if err != nil {
 		fmt.Fprintf(w, "%s  %s\n", a.term.Styled(term.Red, "✗ "+name), term.Clean(err.Error()))
-		if h := katprep.HintOf(err); h != "" {
-			fmt.Fprintf(w, "  hint: %s\n", h)
+		h := katprep.HintOf(err)
+		if h == "" && katprep.KindOf(err) == katprep.Unreachable {
+			h = "are address and port right, and may this machine connect to them?"
+		}
+		if h != "" {
+			fmt.Fprintf(w, "  hint: %s\n", term.Clean(h))
 		}
 		return nil
 	}

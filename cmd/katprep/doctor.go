@@ -128,8 +128,8 @@ func doctorConfig(a *app) (*config.Config, []finding) {
 	if a.cfgPath == "" {
 		return cfg, []finding{{What: "configuration", Is: "none: the source is this machine"}}
 	}
-	found := []finding{{What: "configuration", Is: fmt.Sprintf("%s, %s, %d sources, %d monitoring systems, %d hypervisors",
-		a.cfgPath, mode(a.cfgPath), len(cfg.Sources), len(cfg.Monitoring), len(cfg.Hypervisors))}}
+	found := []finding{{What: "configuration", Is: fmt.Sprintf("%s, %s, %s, %s, %s", a.cfgPath, mode(a.cfgPath), plural(len(cfg.Sources), "source", "sources"),
+		plural(len(cfg.Monitoring), "monitoring system", "monitoring systems"), plural(len(cfg.Hypervisors), "hypervisor", "hypervisors"))}}
 	if info, err := os.Stat(a.cfgPath); err == nil && info.Mode().Perm()&0o022 != 0 {
 		found = append(found, finding{What: "configuration", Is: "others can change it, and with it which commands are run", Wrong: true, Hint: "chmod go-w " + a.cfgPath})
 	}

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/archive"
@@ -13,20 +15,35 @@ import (
 
 type initCmd struct {
 	NoConfig bool `help:"Make the archive only."`
+	System   bool `help:"For the whole machine: configuration in /etc/katprep, archive in /var/lib/katprep."`
 }
 
 // Help adds to the command's help.
 func (initCmd) Help() string {
-	return `Makes an empty archive and a configuration in which every setting is explained.
-What exists already is left as it is.
+	return `Makes an empty archive and a configuration in which every setting is explained,
+both in the user's own folders, for root as for everybody. It asks nothing; what
+exists already is left as it is. If this machine is registered with a Satellite
+or Katello, the configuration has its address, still to be turned on.
 
   katprep init
-  katprep --archive /var/lib/katprep/archive.git --config /etc/katprep/katprep.yml init`
+  katprep init --system`
 }
+
+// systemArchive is where the archive of the whole machine is, as in the
+// packages.
+const systemArchive = "/var/lib/katprep/archive.git"
 
 // Run makes what is missing.
 func (c initCmd) Run(a *app) error {
 	confPath := a.newConfigPath()
+	if c.System && a.cli.Config == "" {
+		confPath = filepath.Join(a.systemDir(), "katprep.yml")
+		if _, err := os.Stat(confPath); errors.Is(err, fs.ErrNotExist) {
+			a.cfg, a.cfgPath = &config.Config{Archive: config.Archive{Path: systemArchive}}, confPath
+		} else {
+			a.cli.Config = confPath
+		}
+	}
 	path, err := a.initArchivePath(confPath)
 	if err != nil {
 		return err
@@ -76,9 +93,6 @@ func (a *app) newConfigPath() string {
 			return p
 		}
 	}
-	if os.Geteuid() == 0 {
-		return filepath.Join(a.systemDir(), "katprep.yml")
-	}
 	if d := a.xdg("XDG_CONFIG_HOME", ".config"); d != "" {
 		return filepath.Join(d, "katprep", "katprep.yml")
 	}
@@ -97,11 +111,38 @@ func writeConfig(a *app, path, archivePath string) error {
 	if err != nil {
 		return katprep.Errorf(katprep.Invalid, "write the configuration: %w", err).WithHint("katprep init --config FILE, or --no-config")
 	}
-	_, err = f.WriteString(config.Example(archivePath))
+	server := a.registeredWith()
+	_, err = f.WriteString(config.Example(archivePath, server))
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	a.term.Note("wrote the configuration %s", path)
-	a.term.Note("next: katprep config check, then katprep snapshot")
+	if server != "" {
+		a.term.Note("this machine is registered with %s: the configuration has it, take the '#' off to use it", server)
+	}
+	a.term.Note("next: katprep config check --connect, then katprep snapshot")
 	return nil
 }
+
+// registeredWith is the server that this machine gets its content from, as
+// subscription-manager keeps it; "" if there is none, or if it is Red Hat's own.
+func (a *app) registeredWith() string {
+	text, err := os.ReadFile(firstOf(a.env["KATPREP_RHSM"], "/etc/rhsm/rhsm.conf"))
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(text)) {
+		name, value, ok := strings.Cut(line, "=")
+		if !ok || strings.TrimSpace(name) != "hostname" {
+			continue
+		}
+		host := strings.TrimSpace(value)
+		if hostName.MatchString(host) && !strings.HasSuffix(host, ".redhat.com") {
+			return host
+		}
+		return ""
+	}
+	return ""
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)

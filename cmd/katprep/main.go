@@ -73,8 +73,7 @@ func runWith(ctx context.Context, args []string, s streams, environ []string, pa
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		tm.Error(err, usageHint(err))
-		return exitUsage
+		return usageError(err, args, s, env, tm)
 	}
 	tm = term.New(term.Options{
 		Out: s.out, Err: s.err, Color: cli.Color, NoColor: env["NO_COLOR"] != "",
@@ -84,6 +83,35 @@ func runWith(ctx context.Context, args []string, s streams, environ []string, pa
 	a.pace = pace
 	defer a.close()
 	return a.finish(parsed.Run(a))
+}
+
+// usageError tells what is wrong with the command line, in JSON too if that is
+// wanted: the flags were not read, so it is looked for in the words.
+func usageError(err error, args []string, s streams, env map[string]string, tm *term.Terminal) int {
+	said, hint := err, usageHint(err)
+	if pe, ok := err.(*kong.ParseError); ok && pe.Context != nil && pe.Context.Command() == "" {
+		if word, ok := strings.CutPrefix(err.Error(), "unexpected argument "); ok {
+			said = fmt.Errorf("there is no command %s", word)
+		}
+	}
+	if wantsJSON(args, env) {
+		a := newApp(context.Background(), &cli{}, term.New(term.Options{Out: s.out, Err: s.err, JSON: true}), s, env)
+		_ = a.emit("error", map[string]any{"message": term.Clean(said.Error()), "hint": hint, "code": exitUsage}) // a broken pipe changes nothing
+	}
+	tm.Error(said, hint)
+	return exitUsage
+}
+
+func wantsJSON(args []string, env map[string]string) bool {
+	for i, a := range args {
+		if a == "--" {
+			break
+		}
+		if a == "--output=json" || a == "--output" && i+1 < len(args) && args[i+1] == "json" {
+			return true
+		}
+	}
+	return env["KATPREP_OUTPUT"] == "json"
 }
 
 func usageHint(err error) string {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	xterm "golang.org/x/term"
 
@@ -199,7 +200,7 @@ func (a *app) runLocal(cfg *config.Config, arc *archive.Archive, local *act.Loca
 		Options: act.Options{
 			By: a.author().Name, Select: keep, Notify: a.tellStep(len(hosts)), Commit: a.committer(arc, local, rec.Plan.Run, len(rec.Journal)),
 			Confirm: a.confirmer(c.yes), Unverified: c.unverified, RetryUnknown: c.flags.RetryUnknown,
-			VerifyAgain: c.again, CancelOnInterrupt: c.cancel,
+			VerifyAgain: c.again, CancelOnInterrupt: c.cancel, Timeouts: stepTimeouts(cfg),
 		},
 	}
 	if a.pace != nil {
@@ -211,6 +212,15 @@ func (a *app) runLocal(cfg *config.Config, arc *archive.Archive, local *act.Loca
 		err = errors.Join(err, rerr)
 	}
 	return a.sayStages(rec.Plan, sum, err)
+}
+
+// stepTimeouts are the configured ones; the others are the engine's usual ones.
+func stepTimeouts(cfg *config.Config) map[katprep.StepKind]time.Duration {
+	m := make(map[katprep.StepKind]time.Duration, len(cfg.Maintenance.Timeouts))
+	for kind, d := range cfg.Maintenance.Timeouts {
+		m[katprep.StepKind(kind)] = d.Std()
+	}
+	return m
 }
 
 // slowCommit is how many entries take so long to store that an interrupted

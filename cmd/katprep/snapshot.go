@@ -190,6 +190,9 @@ func (a *app) sayTaken(s katprep.Snapshot, id katprep.CommitID) error {
 func snapshotLine(s katprep.Snapshot) string {
 	c := s.Counts
 	line := plural(c.Hosts, "host", "hosts")
+	if c.Hosts > 0 && c.Failed == c.Hosts {
+		return line + ", nothing is known of any"
+	}
 	if c.ErrataUnknown < c.Hosts-c.Failed {
 		line += fmt.Sprintf(", %s pending (%d different)", plural(c.HostErrata, "erratum", "errata"), c.Errata)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stdevel/katprep"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -18,6 +19,12 @@ var (
 	MonitoringTypes = []string{"alertmanager", "icinga1", "icinga2", "livestatus", "nagios", "thruk", "zabbix"}
 	HypervisorTypes = []string{"hyperv", "libvirt", "proxmox", "vsphere", "xapi"}
 )
+
+// stepKinds are the kinds of step that can have a timeout.
+var stepKinds = []string{
+	string(katprep.StepHook), string(katprep.StepDowntime), string(katprep.StepVMSnapshot), string(katprep.StepPatch), string(katprep.StepReboot),
+	string(katprep.StepCheck), string(katprep.StepRevert), string(katprep.StepEndDown), string(katprep.StepRemoveVM),
+}
 
 var goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
@@ -165,6 +172,12 @@ func (k *checker) maintenance(m *Maintenance) {
 	for _, name := range slices.Sorted(maps.Keys(m.Limits)) {
 		if m.Limits[name] < 1 {
 			k.say(section("limits", name), "limit of %q: at least 1", name)
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(m.Timeouts)) {
+		k.oneOf(section("timeouts", kind), "kind of step", kind, stepKinds)
+		if m.Timeouts[kind] <= 0 {
+			k.say(section("timeouts", kind), "timeout of %q: more than nothing", kind)
 		}
 	}
 	for i, w := range m.Waves {

@@ -115,24 +115,25 @@ type Credentials struct {
 
 // Maintenance holds the defaults of runs.
 type Maintenance struct {
-	Downtime    Duration       `yaml:"downtime"` // length, default 8h
-	Reboot      string         `yaml:"reboot"`   // if-needed, always, never
-	OnFailure   string         `yaml:"on_failure"`
-	MaxFailures int            `yaml:"max_failures"`
-	Concurrency int            `yaml:"concurrency"`
-	Limits      map[string]int `yaml:"limits"` // actions at once by "system" or "system/datastore"
-	Waves       []Wave         `yaml:"waves"`
-	Hooks       []Hook         `yaml:"hooks"`
-	Exclude     []string       `yaml:"exclude_packages"`
-	Updates     bool           `yaml:"updates"`     // package updates without erratum too
-	VMSnapshot  string         `yaml:"vm_snapshot"` // by-parameter, always, never
-	SnapshotAge Duration       `yaml:"vm_snapshot_max_age"`
-	Quiesce     string         `yaml:"quiesce"` // no, try, require
-	Memory      bool           `yaml:"memory"`
-	StateDir    string         `yaml:"state_dir"`
-	Window      Duration       `yaml:"window"`
-	Settle      Duration       `yaml:"settle"`   // for services to come back, default 5m
-	Announce    string         `yaml:"announce"` // on the hosts' pages in Foreman: none, comment, parameter, report
+	Downtime    Duration            `yaml:"downtime"` // length, default 8h
+	Reboot      string              `yaml:"reboot"`   // if-needed, always, never
+	OnFailure   string              `yaml:"on_failure"`
+	MaxFailures int                 `yaml:"max_failures"`
+	Concurrency int                 `yaml:"concurrency"`
+	Limits      map[string]int      `yaml:"limits"` // actions at once by "system" or "system/datastore"
+	Waves       []Wave              `yaml:"waves"`
+	Hooks       []Hook              `yaml:"hooks"`
+	Exclude     []string            `yaml:"exclude_packages"`
+	Updates     bool                `yaml:"updates"`     // package updates without erratum too
+	VMSnapshot  string              `yaml:"vm_snapshot"` // by-parameter, always, never
+	SnapshotAge Duration            `yaml:"vm_snapshot_max_age"`
+	Quiesce     string              `yaml:"quiesce"` // no, try, require
+	Memory      bool                `yaml:"memory"`
+	StateDir    string              `yaml:"state_dir"`
+	Window      Duration            `yaml:"window"`
+	Settle      Duration            `yaml:"settle"`   // for services to come back, default 5m
+	Timeouts    map[string]Duration `yaml:"timeouts"` // of each step, by its kind: patch, reboot, vm-snapshot …
+	Announce    string              `yaml:"announce"` // on the hosts' pages in Foreman: none, comment, parameter, report
 }
 
 // Wave selects the hosts of one wave; hosts that no wave selects come last.

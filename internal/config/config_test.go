@@ -21,6 +21,9 @@ func TestParseNamesLineAndKey(t *testing.T) {
 		{"duration", "maintenance:\n  downtime: soon\n", `line 2: "soon" is not a duration`},
 		{"percent", "maintenance:\n  waves:\n    - {name: w, percent: 110}\n", "line 3: percent 110"},
 		{"hook", "maintenance:\n  hooks:\n    - {name: h, stage: patch, run: 'true'}\n", `line 3: stage "patch"`},
+		{"kind of step", "maintenance:\n  timeouts:\n    patsch: 1h\n", `line 3: kind of step "patsch": use one of hook, downtime`},
+		{"no time", "maintenance:\n  timeouts: {patch: 0s}\n", `timeout of "patch"`},
+		{"announce", "maintenance: {announce: mail}\n", `announce "mail": use one of none, comment`},
 		{"two documents", "site: {}\n---\nsite: {}\n", "more than one YAML document"},
 		{"not a mapping", "- 1\n", "cannot unmarshal"},
 		{"push to nowhere", "archive: {push: [origin]}\n", `push "origin": no such remote`},
@@ -41,10 +44,18 @@ func TestParseNamesLineAndKey(t *testing.T) {
 }
 
 func TestExampleIsValidAndEmptyIsToo(t *testing.T) {
-	for _, in := range []string{"", "# nothing\n", Example("/var/lib/katprep/archive.git"), uncomment(Example("/x/archive.git"))} {
+	for _, in := range []string{"", "# nothing\n", Example("/var/lib/katprep/archive.git", ""), uncomment(Example("/x/archive.git", "sat.example.com"))} {
 		if _, err := Parse("example", []byte(in)); err != nil {
 			t.Errorf("%v\n%s", err, in)
 		}
+	}
+}
+
+// TestExampleKnowsTheServer: the address that init found is in the example.
+func TestExampleKnowsTheServer(t *testing.T) {
+	text := Example("/x", "sat.corp.example.net")
+	if !strings.Contains(text, "#    url: https://sat.corp.example.net\n") || strings.Contains(text, "satellite.example.com") {
+		t.Error(text)
 	}
 }
 
@@ -70,7 +81,7 @@ func TestLoadMissingFile(t *testing.T) {
 
 func TestLoadReadsFile(t *testing.T) {
 	p := filepath.Join(t.TempDir(), "katprep.yml")
-	if err := os.WriteFile(p, []byte("maintenance: {downtime: 2d}\npolicy: {deadlines: {critical: 7d}}\n"), 0o600); err != nil {
+	if err := os.WriteFile(p, []byte("maintenance: {downtime: 2d, timeouts: {patch: 5h}}\npolicy: {deadlines: {critical: 7d}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, err := Load(p)
@@ -79,6 +90,9 @@ func TestLoadReadsFile(t *testing.T) {
 	}
 	if got := c.Maintenance.Downtime.Std(); got != 48*time.Hour {
 		t.Errorf("downtime %v", got)
+	}
+	if got := c.Maintenance.Timeouts["patch"].Std(); got != 5*time.Hour {
+		t.Errorf("timeout %v", got)
 	}
 	if got := c.Policy.Deadlines[katprep.Critical].Std(); got != 7*24*time.Hour {
 		t.Errorf("deadline %v", got)
@@ -101,7 +115,7 @@ func TestParseDuration(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(Example("/x")))
+	f.Add([]byte(Example("/x", "")))
 	f.Add([]byte("sources: [{name: a, type: ssh}]"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := Parse("fuzz", b)

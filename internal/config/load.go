@@ -50,7 +50,7 @@ func Parse(name string, data []byte) (*Config, error) {
 
 func badFile(name string, problems []string) error {
 	return katprep.Errorf(katprep.Invalid, "configuration %s: %s", name, strings.Join(problems, "; ")).
-		WithHint("katprep config check --config %s", name)
+		WithHint("every key is explained in: katprep man katprep.yml")
 }
 
 var goType = regexp.MustCompile(` in type [\w.]+`)
