@@ -206,6 +206,12 @@ type pager struct {
 	Links                        []link // Href "" is the page itself
 }
 
+// near reports whether page i of count links page j: its neighbours, the
+// first, the last, and every tenth of very many.
+func near(i, j, count int) bool {
+	return count <= 20 || j == 0 || j == count-1 || max(i-j, j-i) <= 4 || (j+1)%10 == 0 && (count <= 200 || max(i-j, j-i) <= 50 || (j+1)%100 == 0)
+}
+
 // paged cuts n rows into pages and calls each with its name, its rows and its
 // pager. There is always a first page.
 func (b *builder) paged(first string, n int, each func(name string, from, to int, p pager) error) error {
@@ -221,6 +227,9 @@ func (b *builder) paged(first string, n int, each func(name string, from, to int
 		from, to := i*b.o.Rows, min(n, (i+1)*b.o.Rows)
 		p := pager{Page: i + 1, Pages: count, From: from + 1, To: to, Total: n}
 		for j := range count {
+			if !near(i, j, count) {
+				continue
+			}
 			l := link{Text: itoa(j + 1), Href: name(j)[strings.LastIndexByte(first, '/')+1:]}
 			if j == i {
 				l.Href = ""

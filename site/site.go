@@ -56,7 +56,7 @@ type Options struct {
 	Monthly   bool                        // also compare the first snapshots of months
 	Keep      int                         // earlier sites to be kept in "<out>.versions"
 	Full      bool                        // make every page anew, whatever an earlier build left
-	Rows      int                         // rows of a table on one page; 0: 500
+	Rows      int                         // rows of a table on one page; 0: 200
 	Progress  func(done int, what string) // pages made so far, and the last one; may be nil
 }
 
@@ -80,7 +80,7 @@ func Build(ctx context.Context, src Source, out string, o Options) (Stats, error
 		o.Title = "Patch evidence"
 	}
 	if o.Rows <= 0 {
-		o.Rows = 500
+		o.Rows = 200
 	}
 	t, err := openTree(out)
 	if err != nil {

@@ -125,8 +125,9 @@
     p.append(input, count);
     var wrap = table.closest(".table") || table;
     wrap.parentNode.insertBefore(p, wrap);
-    var texts = rows.map(function (r) { return r.textContent.toLowerCase(); });
+    var texts = null; // of the rows, read when they are asked for first
     function apply() {
+      texts = texts || rows.map(function (r) { return r.textContent.toLowerCase(); });
       var words = input.value.toLowerCase().split(/\s+/).filter(Boolean), shown = 0;
       rows.forEach(function (r, i) {
         var ok = words.every(function (w) { return texts[i].indexOf(w) >= 0; });
