@@ -15,19 +15,26 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stdevel/katprep/internal/landscape"
+	"github.com/stdevel/katprep/internal/monlab"
 	"github.com/stdevel/katprep/internal/rfc3161/tsa"
 )
 
 // TestMain registers the commands of the scripts: katprep as it is built, and
 // landscape, a simulated Foreman with Katello.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(inLab{m}, map[string]func(){
 		"katprep":   main,
 		"landscape": serveLandscape,
 		"fetch":     fetch,
 		"vcenter":   serveVCenter,
 	})
 }
+
+// inLab stops the monitoring systems that tests started.
+type inLab struct{ *testing.M }
+
+// Run runs the tests.
+func (m inLab) Run() int { return monlab.Main(m.M, &monitors) }
 
 // TestScripts runs testdata/script/*.txtar: the command line as a user types
 // it, offline, in an empty HOME.

@@ -136,8 +136,15 @@ func (s *Icinga2) AddHosts(t testing.TB, prefix string, hosts, services int) {
 			fmt.Fprintf(&b, "object Service \"svc%d\" { host_name = \"%s%d\"; check_command = \"passive\"; enable_active_checks = false }\n", n, prefix, h)
 		}
 	}
-	path := filepath.Join(s.dir, "etc/objects", prefix+".conf")
-	must(t, os.WriteFile(path, b.Bytes(), 0o644)) // #nosec G306
+	s.AddObjects(t, prefix, b.String())
+}
+
+// AddObjects adds a file to the configuration and restarts. Its hosts may
+// import "base".
+func (s *Icinga2) AddObjects(t testing.TB, name, conf string) {
+	t.Helper()
+	path := filepath.Join(s.dir, "etc/objects", name+".conf")
+	must(t, os.WriteFile(path, []byte(conf), 0o644)) // #nosec G306
 	s.Stop()
 	must(t, s.Start(), filepath.Join(s.dir, "console.log"))
 }

@@ -103,7 +103,7 @@ func (l *Lab) newNagios4(o Nagios4Options) (*Nagios4, error) {
 	err = write(dir, map[string]string{
 		"etc/nagios.cfg": fill.Replace(main), "etc/cgi.cfg": fill.Replace(cgi), "etc/objects.cfg": fill.Replace(nagios4Objects),
 		"etc/apache2.conf": fill.Replace(nagios4Apache), "etc/passwd": users.String(),
-		"var/spool/.keep": "", "var/archives/.keep": "", "rw/.keep": "", "run/.keep": "", "log/.keep": "", "tmp/.keep": "",
+		"var/spool/.keep": "", "var/archives/.keep": "", "rw/.keep": "", "run/.keep": "", "log/.keep": "", "tmp/.keep": "", "etc/more/.keep": "",
 	})
 	if err != nil {
 		return nil, err
@@ -152,6 +152,15 @@ func (n *Nagios4) StopCore() {
 		n.core.stop()
 		n.core = nil
 	}
+}
+
+// AddObjects adds a file to the configuration and restarts the core. Its
+// hosts may use "base", its services "sbase".
+func (n *Nagios4) AddObjects(t testing.TB, name, conf string) {
+	t.Helper()
+	must(t, write(n.dir, map[string]string{"etc/more/" + name + ".cfg": conf}))
+	n.StopCore()
+	must(t, n.StartCore(), filepath.Join(n.dir, "nagios.out"), filepath.Join(n.dir, "log/nagios.log"))
 }
 
 // KillCore makes the core look alive: its status and command files stay, but
