@@ -149,7 +149,7 @@ func writeDay(ctx context.Context, a *Archive, l *landscape, day int) error {
 			return err
 		}
 	}
-	_, err = w.Commit(ctx, katprep.Snapshot{Version: strconv.Itoa(day), Counts: katprep.Counts{Hosts: l.hosts, Collected: l.hosts}})
+	_, err = w.Commit(ctx, katprep.Snapshot{Version: strconv.Itoa(day), Counts: l.counts()})
 	return err
 }
 

@@ -113,3 +113,8 @@ func (l *landscape) host(i, day, percent int) katprep.State {
 }
 
 func (l *landscape) name(i int) string { return fmt.Sprintf("host%05d.site%d.example.com", i, i%5) }
+
+// counts are what a snapshot of the landscape must say.
+func (l *landscape) counts() katprep.Counts {
+	return katprep.Counts{Hosts: l.hosts, Collected: l.hosts, HostErrata: l.hosts * len(l.roles[0].Errata), RebootUnknown: l.hosts}
+}

@@ -207,17 +207,14 @@ func (v *verifier) readFiles() error {
 	l.known, l.number, l.trees = nil, nil, nil // they are large, and nobody needs them any more
 	l.facts = make([]fact, len(l.files))
 	v.out.Files += len(l.files)
-	list := make([]object.Hash, len(l.files))
-	for i := range l.files {
-		list[i] = l.files[i].hash
-	}
+	name := func(i int) object.Hash { return l.files[i].hash }
 	decoders := make([]canon.Decoder, pack.Workers())
 	var mu sync.Mutex
 	wrong := map[int]string{}
-	err := v.a.store.Each(v.ctx, list, func(worker, i int, kind object.Kind, data []byte, err error) {
+	err := v.a.store.Each(v.ctx, len(l.files), name, func(worker, i int, kind object.Kind, data []byte, err error) {
 		path := l.paths[l.files[i].path]
 		if err == nil && kind != object.BlobKind {
-			err = fmt.Errorf("object %s: %w: it is a %s, not a %s", list[i], pack.ErrDamaged, kind, object.BlobKind)
+			err = fmt.Errorf("object %s: %w: it is a %s, not a %s", name(i), pack.ErrDamaged, kind, object.BlobKind)
 		}
 		if err == nil {
 			l.facts[i], err = examine(&decoders[worker], path, data)

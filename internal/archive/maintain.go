@@ -238,7 +238,7 @@ func (a *Archive) reachable(ctx context.Context) ([]item, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reach{a: a, seen: map[object.Hash]bool{}}
+	r := &reach{a: a, seen: map[object.Hash]bool{}, paths: map[string]string{}}
 	for _, ref := range list {
 		if err := r.ref(ctx, ref.Hash); err != nil {
 			return nil, err
@@ -250,6 +250,7 @@ func (a *Archive) reachable(ctx context.Context) ([]item, error) {
 type reach struct {
 	a     *Archive
 	seen  map[object.Hash]bool
+	paths map[string]string // each once: most objects are versions of a few
 	items []item
 }
 
@@ -258,6 +259,11 @@ func (r *reach) add(h object.Hash, path string) bool {
 		return false
 	}
 	r.seen[h] = true
+	if known, ok := r.paths[path]; ok {
+		path = known
+	} else {
+		r.paths[path] = path
+	}
 	r.items = append(r.items, item{h, path, len(r.items)})
 	return true
 }

@@ -66,3 +66,12 @@ func (c *cache) put(r *reader, offset uint64, kind object.Kind, data []byte) {
 		c.bytes -= len(v.data)
 	}
 }
+
+// clear forgets everything.
+func (c *cache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.order.Init()
+	clear(c.at)
+	c.bytes = 0
+}

@@ -13,18 +13,19 @@ import (
 	"github.com/stdevel/katprep/internal/archive/object"
 )
 
-// Each reads many objects, each once, on several cores, and calls got for
-// every one of them: with its number in the list, from several goroutines at
-// once, in any order. The data is got's only until it returns. What is wrong
+// Each reads n objects, each once, on several cores, and calls got for every
+// one of them: with its number, from several goroutines at once, in any order.
+// name gives the names of their numbers. The data is got's only until it returns. What is wrong
 // with an object is in its error; Each itself only fails with the context.
 //
 // Objects that are deltas are made as Git's index-pack makes them: from the
 // whole ones on, so that no base is made twice, however long the chains are
 // and however far apart they lie.
-func (s *Store) Each(ctx context.Context, list []object.Hash, got func(worker, i int, kind object.Kind, data []byte, err error)) error {
-	e := &each{ctx: ctx, s: s, list: list, got: got, workers: Workers()}
+func (s *Store) Each(ctx context.Context, n int, name func(i int) object.Hash, got func(worker, i int, kind object.Kind, data []byte, err error)) error {
+	e := &each{ctx: ctx, s: s, name: name, got: got, workers: Workers()}
 	e.cond.L = &e.mu
-	wanted := e.find()
+	s.cache.clear() // the memory is needed
+	wanted := e.find(n)
 	for len(wanted) > 0 && ctx.Err() == nil {
 		n := 0 // packs are small or many: take several at once
 		for n < len(wanted) && (n < forest || wanted[n].pack == wanted[n-1].pack) {
@@ -46,7 +47,7 @@ func Workers() int { return max(1, min(8, runtime.GOMAXPROCS(0))) }
 type each struct {
 	ctx     context.Context
 	s       *Store
-	list    []object.Hash
+	name    func(i int) object.Hash
 	got     func(worker, i int, kind object.Kind, data []byte, err error)
 	workers int
 	packs   []*packFile
@@ -60,18 +61,18 @@ type each struct {
 	free  [][]byte
 }
 
-// A want is an object of the list that is in a pack.
+// A want is a wanted object that is in a pack.
 type want struct {
 	offset uint64
 	pack   int32 // in each.packs
-	i      int32 // in each.list
+	i      int32 // number of the object
 }
 
 // A node is an entry of a pack in the tree of what is made of what.
 type node struct {
 	offset      uint64
 	pack        int32
-	i           int32 // in each.list; -1: only a base
+	i           int32 // number of the object; -1: only a base
 	child, next int32 // first child, next sibling; 0: none, for no root is one's child
 }
 
@@ -91,22 +92,22 @@ type shared struct {
 
 // find says where the objects are, in the order of the packs. Those that are
 // in no pack it reads.
-func (e *each) find() []want {
+func (e *each) find(n int) []want {
 	number := map[*packFile]int32{}
-	out := make([]want, 0, len(e.list))
-	for i, h := range e.list {
-		p, offset, err := e.s.locate(h)
+	out := make([]want, 0, n)
+	for i := range n {
+		p, offset, err := e.s.locate(e.name(i))
 		if err != nil {
 			e.alone(0, i)
 			continue
 		}
-		n, ok := number[p]
+		at, ok := number[p]
 		if !ok {
-			n = int32(len(e.packs))
-			number[p] = n
+			at = int32(len(e.packs))
+			number[p] = at
 			e.packs = append(e.packs, p)
 		}
-		out = append(out, want{offset, n, int32(i)})
+		out = append(out, want{offset, at, int32(i)})
 	}
 	slices.SortFunc(out, func(a, b want) int {
 		return cmp.Or(cmp.Compare(a.pack, b.pack), cmp.Compare(a.offset, b.offset), cmp.Compare(a.i, b.i))
@@ -119,7 +120,7 @@ func (e *each) alone(worker, i int) {
 	if e.ctx.Err() != nil {
 		return
 	}
-	kind, data, err := e.s.Read(e.ctx, e.list[i])
+	kind, data, err := e.s.Read(e.ctx, e.name(i))
 	e.got(worker, i, kind, data, err)
 }
 
@@ -217,7 +218,7 @@ func (e *each) do(worker int, t task) {
 		return
 	}
 	if n.i >= 0 {
-		if object.Sum(made.kind, made.data) != e.list[n.i] {
+		if object.Sum(made.kind, made.data) != e.name(int(n.i)) {
 			e.alone(worker, int(n.i)) // it says what is wrong
 		} else {
 			e.got(worker, int(n.i), made.kind, made.data, nil)

@@ -21,7 +21,7 @@ func readEach(t *testing.T, s *Store, list []object.Hash) (data [][]byte, errs [
 	var mu sync.Mutex
 	calls := make([]int, len(list))
 	data, errs = make([][]byte, len(list)), make([]error, len(list))
-	err := s.Each(t.Context(), list, func(worker, i int, kind object.Kind, b []byte, err error) {
+	err := s.Each(t.Context(), len(list), func(i int) object.Hash { return list[i] }, func(worker, i int, kind object.Kind, b []byte, err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		calls[i]++

@@ -69,16 +69,31 @@ func (r *reader) at(ctx context.Context, offset uint64) (object.Kind, []byte, er
 	return 0, nil, errors.New("chain of deltas without end")
 }
 
+// scratch are the buffers for what is only a step on the way.
+type scratch [2][]byte
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
 // resolve applies a chain of deltas, the last one first.
 func (r *reader) resolve(kind object.Kind, data []byte, chain []step) (object.Kind, []byte, error) {
-	var err error
-	for i := len(chain) - 1; i >= 0; i-- {
-		if data, err = applyDelta(nil, data, chain[i].data); err != nil {
+	if len(chain) == 0 {
+		return kind, data, nil
+	}
+	tmp := scratches.Get().(*scratch)
+	defer scratches.Put(tmp)
+	for i := len(chain) - 1; i > 0; i-- {
+		out, err := applyDelta(tmp[i%2], data, chain[i].data)
+		if err != nil {
 			return 0, nil, err
 		}
-		if i > 0 { // bases of others; the last is the object itself
-			r.cache.put(r, chain[i].offset, kind, data)
-		}
+		tmp[i%2], data = out, out
+	}
+	data, err := applyDelta(nil, data, chain[0].data)
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(chain) > 1 {
+		r.cache.put(r, chain[0].offset, kind, data) // the next older version is made of it
 	}
 	return kind, data, nil
 }
