@@ -67,3 +67,19 @@ func (m Marker) Check() error {
 	}
 	return nil
 }
+
+// CheckName returns an error of kind katprep.Invalid unless the marker may be
+// the name of a VM snapshot: letters, digits, '.', '_' and '-', which every
+// hypervisor takes and no shell, path, XML or HTML sees anything in. Other
+// names, and long ones, are half created by some.
+func (m Marker) CheckName() error {
+	if err := m.Check(); err != nil {
+		return err
+	}
+	for _, c := range []byte(m) {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._-", c) >= 0) {
+			return katprep.Errorf(katprep.Invalid, "marker %q cannot be the name of a VM snapshot: character %q", string(m), c)
+		}
+	}
+	return nil
+}

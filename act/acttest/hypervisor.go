@@ -42,6 +42,9 @@ func (s *vmSnapshot) ref() act.Ref {
 
 // CreateSnapshot keeps the contract of [act.Snapshotter].
 func (h Hypervisor) CreateSnapshot(ctx context.Context, t act.Target, o act.SnapshotOptions) (ref act.Ref, err error) {
+	if err := t.Marker.CheckName(); err != nil {
+		return act.Ref{}, err
+	}
 	err = h.call(ctx, Call{"snapshot", hostName(t), string(t.Marker)}, func() (bool, error) {
 		m, err := h.machine(t)
 		if err != nil {
@@ -121,6 +124,9 @@ func (h Hypervisor) FindSnapshot(ctx context.Context, t act.Target) (ref act.Ref
 
 // RemoveSnapshot keeps the contract of [act.Snapshotter].
 func (h Hypervisor) RemoveSnapshot(ctx context.Context, t act.Target) error {
+	if err := t.Marker.CheckName(); err != nil {
+		return err
+	}
 	return h.call(ctx, Call{"remove", hostName(t), string(t.Marker)}, func() (bool, error) {
 		m, err := h.machine(t)
 		if err != nil {

@@ -50,6 +50,8 @@ func Snapshotter(t *testing.T, f SnapshotterFixture) {
 		{"Deep", snapshotDeep},
 		{"ChildrenStay", snapshotChildren},
 		{"HostileDescription", snapshotDescription},
+		{"HostileMarkers", snapshotHostile},
+		{"RevertDeep", snapshotRevertDeep},
 		{"Revert", snapshotRevert},
 		{"RevertWithout", snapshotRevertWithout},
 		{"UnknownVM", snapshotUnknown},
@@ -207,6 +209,42 @@ func snapshotDescription(t *testing.T, f SnapshotterFixture) {
 	}
 	wantSnapshot(t, f, target, true)
 	wantSnapshot(t, f, with(target, markerB), false)
+}
+
+// snapshotHostile: names that some hypervisor would half create, or read as
+// something else, are refused before anything is sent.
+func snapshotHostile(t *testing.T, f SnapshotterFixture) {
+	for _, m := range []act.Marker{"", "katprep-", "other-1", "katprep-<b>x</b>", "katprep-a&b", "katprep-'; Remove-VM *", `katprep-"x`, "katprep-$(id)", "katprep-`id`",
+		"katprep-a/../b", "katprep-a b", "katprep-ü", "katprep-a\nb", act.Marker("katprep-" + strings.Repeat("x", 300))} {
+		target := with(f.Targets[0], m)
+		if _, err := f.Snapshotter.CreateSnapshot(bounded(t, f.Timeout), target, act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Invalid || err == nil {
+			t.Errorf("CreateSnapshot with the marker %.30q: error %v, want one of kind Invalid", m, err)
+		}
+		if err := f.Snapshotter.RemoveSnapshot(bounded(t, f.Timeout), target); katprep.KindOf(err) != katprep.Invalid || err == nil {
+			t.Errorf("RemoveSnapshot with the marker %.30q: error %v, want one of kind Invalid", m, err)
+		}
+	}
+}
+
+// snapshotRevertDeep goes back to a snapshot that lies between others.
+func snapshotRevertDeep(t *testing.T, f SnapshotterFixture) {
+	if f.NoNesting {
+		t.Skip("the hypervisor keeps no tree of snapshots")
+	}
+	target := with(f.Targets[0], markerA)
+	before, removeBefore := f.Foreign(t, f.Targets[0], "before-our-own")
+	defer removeBefore()
+	create(t, f, target)
+	after, removeAfter := f.Foreign(t, f.Targets[0], "after-our-own")
+	defer removeAfter()
+	if _, err := f.Snapshotter.RevertSnapshot(bounded(t, f.Timeout), target); err != nil {
+		t.Fatalf("RevertSnapshot: %v", err)
+	}
+	wantSnapshot(t, f, target, true)
+	if !before() || !after() {
+		t.Errorf("RevertSnapshot removed somebody else's snapshots: the parent is there: %v, the child: %v", before(), after())
+	}
+	remove(t, f, target)
 }
 
 func snapshotRevert(t *testing.T, f SnapshotterFixture) {

@@ -146,7 +146,7 @@ func (k *Keeper) own(ctx context.Context, v VM, m act.Marker) (ours []Snapshot, 
 
 // begin checks a target's marker and finds its VM.
 func (k *Keeper) begin(ctx context.Context, t act.Target) (VM, error) {
-	if err := t.Marker.Check(); err != nil {
+	if err := t.Marker.CheckName(); err != nil {
 		return VM{}, err
 	}
 	return k.Find(ctx, t)
