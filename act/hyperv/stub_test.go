@@ -2,6 +2,7 @@ package hyperv
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type world struct {
 
 	VMs  []*machine
 	Next int
+	free int // of 1000, on the volume; 0 is half
 
 	NoVSS   bool // production checkpoints fail
 	Full    bool
@@ -169,7 +171,7 @@ func (w *world) vm(m *machine, op string, a map[string]string) (rows []any, fail
 	case "switch":
 		m.State = map[string]string{"on": "Running", "off": "Off", "ask": "Off"}[a["action"]]
 	case "check":
-		rows = append(rows, map[string]any{"type": m.Type, "passthrough": m.Passthrough, "shared": 0, "volume": `D:\`, "free": 500, "total": 1000})
+		rows = append(rows, map[string]any{"type": m.Type, "passthrough": m.Passthrough, "shared": 0, "volume": `D:\`, "free": cmp.Or(w.free, 500), "total": 1000})
 	}
 	return rows, nil
 }

@@ -2,6 +2,9 @@ package hyperv
 
 import (
 	"encoding/json"
+	"fmt"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"github.com/stdevel/katprep/act/acttest"
 	"github.com/stdevel/katprep/internal/creds"
 	"github.com/stdevel/katprep/internal/httpx"
+	"github.com/stdevel/katprep/internal/sshx"
 	"github.com/stdevel/katprep/internal/vm"
 	"github.com/stdevel/katprep/internal/winrm"
 	"github.com/stdevel/katprep/internal/winrm/winrmtest"
@@ -51,5 +55,45 @@ func TestOverWinRM(t *testing.T) {
 	}
 	if _, err := overWinRMTo(t, w, "hunter2").Identify(t.Context()); katprep.KindOf(err) != katprep.Denied {
 		t.Errorf("wrong password: %v", err)
+	}
+}
+
+// TestSilent: a silent SSH server and a silent WinRM cost their deadline.
+func TestSilent(t *testing.T) {
+	for what, o := range map[string]func(host string, port int) Options{
+		"SSH": func(host string, port int) Options {
+			return Options{Host: sshx.Host{Name: host, Port: port, User: "x"}}
+		},
+		"WinRM": func(host string, port int) Options {
+			return Options{WinRM: winrm.Options{URL: fmt.Sprintf("https://%s:%d", host, port), HTTP: httpx.Options{Insecure: true}}}
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			acttest.Silent(t, func(t *testing.T, addr string) act.Snapshotter {
+				host, text, _ := net.SplitHostPort(addr)
+				port, _ := strconv.Atoi(text)
+				options := o(host, port)
+				options.Limits.Read = 200 * time.Millisecond
+				c, err := New(options)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c
+			})
+		})
+	}
+}
+
+// TestFullVolume: a volume with too little room is said beforehand.
+func TestFullVolume(t *testing.T) {
+	w := newWorld()
+	w.free = 40
+	c := overWinRMTo(t, w, "s3cret")
+	if err := c.CheckSnapshot(t.Context(), target("web01"), act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Conflict || !strings.Contains(err.Error(), `D:\`) {
+		t.Errorf("full volume: %v", err)
+	}
+	w.VMs[0].Type = "Disabled"
+	if err := c.CheckSnapshot(t.Context(), target("web01"), act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Conflict || !strings.Contains(err.Error(), "disabled") {
+		t.Errorf("disabled: %v", err)
 	}
 }

@@ -204,6 +204,22 @@ func (d *daemon) hold(t *testing.T, c *libvirt.Client) {
 // which is all that snapshots and power need.
 func (d *daemon) define(t *testing.T, name string, disks ...string) {
 	t.Helper()
+	for i, format := range disks {
+		path := d.disk(name, i, format)
+		if out, err := exec.Command("qemu-img", "create", "-q", "-f", format, path, "8M").CombinedOutput(); err != nil {
+			t.Fatalf("qemu-img: %v: %s", err, out)
+		}
+	}
+	d.defineDisks(t, name, disks...)
+}
+
+func (d *daemon) disk(name string, i int, format string) string {
+	return filepath.Join(d.dir, "images", fmt.Sprintf("%s-%d.%s", name, i, format))
+}
+
+// defineDisks is define for disks that are there.
+func (d *daemon) defineDisks(t *testing.T, name string, disks ...string) {
+	t.Helper()
 	kind := "qemu"
 	if f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0); err == nil {
 		f.Close()
@@ -213,16 +229,21 @@ func (d *daemon) define(t *testing.T, name string, disks ...string) {
 	fmt.Fprintf(&b, `<domain type='%s'><name>%s</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features><devices>`, kind, name)
 	for i, format := range disks {
-		path := filepath.Join(d.dir, "images", fmt.Sprintf("%s-%d.%s", name, i, format))
-		if out, err := exec.Command("qemu-img", "create", "-q", "-f", format, path, "8M").CombinedOutput(); err != nil {
-			t.Fatalf("qemu-img: %v: %s", err, out)
-		}
-		fmt.Fprintf(&b, `<disk type='file' device='disk'><driver name='qemu' type='%s'/><source file='%s'/><target dev='vd%c' bus='virtio'/></disk>`, format, path, 'a'+i)
+		fmt.Fprintf(&b, `<disk type='file' device='disk'><driver name='qemu' type='%s'/><source file='%s'/><target dev='vd%c' bus='virtio'/></disk>`, format, d.disk(name, i, format), 'a'+i)
 	}
 	b.WriteString(`<memballoon model='none'/></devices></domain>`)
 	file := filepath.Join(d.dir, name+".xml")
 	write(t, file, b.String())
 	d.virsh(t, "qemu", "define", file)
+}
+
+// inside runs a command where libvirtd is: in its own mounts.
+func (d *daemon) inside(t *testing.T, command ...string) {
+	t.Helper()
+	args := append([]string{"-m", "-t", strconv.Itoa(d.pid(t))}, command...)
+	if out, err := exec.Command("nsenter", args...).CombinedOutput(); err != nil {
+		t.Fatalf("nsenter %v: %v: %s", args, err, out)
+	}
 }
 
 // kill ends libvirtd at once; its guests go on.

@@ -58,6 +58,12 @@ func TestOverSSH(t *testing.T) {
 	if err := connects(t, libvirt.Options{URI: uri, SSH: sshx.Options{KnownHosts: []string{other}}}); katprep.KindOf(err) != katprep.Denied {
 		t.Errorf("unknown host key: %v", err)
 	}
+	changed := lab.StartSSHD(t, lab.SSHDOptions{})
+	_, key, _ := strings.Cut(changed.KnownLine(), " ")
+	write(t, other, fmt.Sprintf("[%s]:%d %s", s.Host, s.Port, key))
+	if err := connects(t, libvirt.Options{URI: uri, SSH: sshx.Options{KnownHosts: []string{other}}}); katprep.KindOf(err) != katprep.Denied {
+		t.Errorf("changed host key: %v", err)
+	}
 	gone := strings.Replace(uri, d.socket(), d.socket()+"-none", 1)
 	if err := connects(t, libvirt.Options{URI: gone + "&known_hosts=" + s.KnownHosts}); katprep.KindOf(err) != katprep.Unreachable {
 		t.Errorf("no socket: %v", err)

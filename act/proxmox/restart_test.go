@@ -9,6 +9,9 @@ import (
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/act"
 	"github.com/stdevel/katprep/act/acttest"
+	"github.com/stdevel/katprep/act/proxmox"
+	"github.com/stdevel/katprep/internal/httpx"
+	"github.com/stdevel/katprep/internal/vm"
 )
 
 func hostOf(t *testing.T, u string) string {
@@ -60,4 +63,14 @@ func TestCutOffInTheMiddle(t *testing.T) {
 	if err := c.RemoveSnapshot(t.Context(), target("web01")); err != nil || len(f.vms["100"].snaps) > 0 {
 		t.Errorf("remove: %v", err)
 	}
+}
+
+func TestSilent(t *testing.T) {
+	acttest.Silent(t, func(t *testing.T, addr string) act.Snapshotter {
+		c, err := proxmox.New(proxmox.Options{URL: "https://" + addr, HTTP: httpx.Options{Insecure: true}, Limits: vm.Limits{Read: 200 * time.Millisecond}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	})
 }

@@ -1,6 +1,7 @@
 package vsphere_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -58,7 +59,7 @@ func open(t testing.TB, s *simulator.Server, o vsphere.Options) *vsphere.Client 
 		password, _ := s.URL.User.Password()
 		o.Login = creds.Login{User: s.URL.User.Username(), Password: creds.NewSecret(password)}
 	}
-	o.MinFree = -1 // the simulator's datastores are this machine's disk
+	o.MinFree = cmp.Or(o.MinFree, -1) // the simulator's datastores are this machine's disk
 	o.Limits.Poll, o.Limits.Creations = 20*time.Millisecond, 8
 	c, err := vsphere.New(o)
 	if err != nil {
@@ -182,7 +183,14 @@ func TestIndependentDisksAreRefused(t *testing.T) {
 }
 
 func TestLeftoversAndPlaces(t *testing.T) {
-	_, c, _ := sim(t, 3)
+	s, c, _ := sim(t, 3)
+	full := open(t, s, vsphere.Options{Thumbprint: s.CertificateInfo().ThumbprintSHA256, MinFree: 100}) // no datastore is that empty
+	if err := full.CheckSnapshot(t.Context(), target("DC0_H0_VM1"), act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Conflict || !strings.Contains(err.Error(), "datastore LocalDS_0") {
+		t.Errorf("full datastore: %v", err)
+	}
+	if _, err := full.CreateSnapshot(t.Context(), target("DC0_H0_VM1"), act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Conflict {
+		t.Errorf("a snapshot on a full datastore: %v", err)
+	}
 	if _, err := c.CreateSnapshot(t.Context(), target("DC0_H0_VM1"), act.SnapshotOptions{}); err != nil {
 		t.Fatal(err)
 	}

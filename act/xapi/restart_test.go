@@ -9,6 +9,9 @@ import (
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/act"
 	"github.com/stdevel/katprep/act/acttest"
+	"github.com/stdevel/katprep/act/xapi"
+	"github.com/stdevel/katprep/internal/httpx"
+	"github.com/stdevel/katprep/internal/vm"
 )
 
 // count counts the snapshots of the first VM that are named after the marker.
@@ -76,4 +79,14 @@ func TestUnderWay(t *testing.T) {
 	if _, err := c.RevertSnapshot(t.Context(), target("web01")); katprep.KindOf(err) != katprep.Conflict {
 		t.Errorf("revert: %v", err)
 	}
+}
+
+func TestSilent(t *testing.T) {
+	acttest.Silent(t, func(t *testing.T, addr string) act.Snapshotter {
+		c, err := xapi.New(xapi.Options{URL: "https://" + addr, HTTP: httpx.Options{Insecure: true}, Limits: vm.Limits{Read: 200 * time.Millisecond}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	})
 }
