@@ -53,14 +53,16 @@ func NewPlan(r PlanRequest) (katprep.Plan, error) {
 			VMSnapshotAge: cmp.Or(r.Settings.SnapshotAge, katprep.VMSnapshotMaxAge).String(),
 		},
 	}
-	var waveOf []int
-	p.Waves, waveOf = assignWaves(r.Settings.Waves, r.States)
 	var problems []error
 	for i := range r.States {
 		h, err := planHost(&r, &r.States[i])
 		problems = append(problems, err)
-		h.Wave = waveOf[i]
 		p.Hosts = append(p.Hosts, h)
+	}
+	var waveOf []int
+	p.Waves, waveOf = assignWaves(r.Settings.Waves, r.States, func(i int) bool { return len(p.Hosts[i].Steps) > 0 })
+	for i := range p.Hosts {
+		p.Hosts[i].Wave = waveOf[i]
 	}
 	slices.SortFunc(p.Hosts, compareHosts)
 	return p, errors.Join(problems...)
@@ -71,15 +73,15 @@ func compareHosts(a, b katprep.HostPlan) int {
 }
 
 // assignWaves gives each host the first wave that wants it. Waves that get
-// no host are left out.
-func assignWaves(rules []WaveRule, states []katprep.State) ([]katprep.Wave, []int) {
+// no host are left out. busy says which hosts have something to do.
+func assignWaves(rules []WaveRule, states []katprep.State, busy func(i int) bool) ([]katprep.Wave, []int) {
 	waveOf := make([]int, len(states))
 	for i := range waveOf {
 		waveOf[i] = -1
 	}
 	var waves []katprep.Wave
 	for _, rule := range rules {
-		members := wanted(&rule, states, waveOf)
+		members := wanted(&rule, states, waveOf, busy)
 		for _, i := range members {
 			waveOf[i] = len(waves)
 		}
@@ -104,19 +106,21 @@ func assignWaves(rules []WaveRule, states []katprep.State) ([]katprep.Wave, []in
 }
 
 // wanted returns the indexes of hosts without a wave that the rule takes. A
-// percentage takes the same hosts each time, spread over all of them.
-func wanted(rule *WaveRule, states []katprep.State, waveOf []int) []int {
+// percentage is one of the hosts that have something to do, since others try
+// nothing out, and takes the same hosts each time, spread over all of them.
+func wanted(rule *WaveRule, states []katprep.State, waveOf []int, busy func(i int) bool) []int {
 	var is []int
 	matching := 0
+	part := rule.Percent != 0 && rule.Percent != 100
 	for i := range states {
-		if rule.matches(&states[i]) {
+		if rule.matches(&states[i]) && (!part || busy(i)) {
 			matching++
 			if waveOf[i] < 0 {
 				is = append(is, i)
 			}
 		}
 	}
-	if rule.Percent == 0 || rule.Percent == 100 {
+	if !part {
 		return is
 	}
 	slices.SortStableFunc(is, func(a, b int) int {
