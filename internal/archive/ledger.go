@@ -19,10 +19,9 @@ import (
 type ledger struct {
 	number map[string]int32 // of paths
 	paths  []string         // by number
-	known  map[entered]int32
+	latest []int32          // by number of path: the file entered last
 	files  []entered
-	first  []int32 // by file: the first commit that has it
-	facts  []fact  // by file, once they are read
+	facts  []fact // by file, once they are read
 
 	trees map[string]heldTree             // by path: the one seen last
 	hosts map[object.Hash]*hostDifference // by the tree of all hosts
@@ -31,8 +30,10 @@ type ledger struct {
 // entered is a file in the ledger. The same content elsewhere is another
 // matter.
 type entered struct {
-	hash object.Hash
-	path int32
+	hash   object.Hash
+	path   int32
+	commit int32 // the first that has it
+	before int32 // file entered before at the same path; -1: none
 }
 
 type heldTree struct {
@@ -84,8 +85,7 @@ type tally struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{number: map[string]int32{}, known: map[entered]int32{},
-		trees: map[string]heldTree{}, hosts: map[object.Hash]*hostDifference{}}
+	return &ledger{number: map[string]int32{}, trees: map[string]heldTree{}, hosts: map[object.Hash]*hostDifference{}}
 }
 
 // enter returns the number of a file, a new one if a commit is the first that
@@ -96,15 +96,16 @@ func (l *ledger) enter(commit int32, path string, h object.Hash) int32 {
 		n = int32(len(l.paths))
 		l.number[path] = n
 		l.paths = append(l.paths, path)
+		l.latest = append(l.latest, -1)
 	}
-	e := entered{h, n}
-	i, ok := l.known[e]
-	if !ok {
-		i = int32(len(l.files))
-		l.known[e] = i
-		l.files = append(l.files, e)
-		l.first = append(l.first, commit)
+	for i := l.latest[n]; i >= 0; i = l.files[i].before { // a host has few versions, and mostly it is the latest
+		if l.files[i].hash == h {
+			return i
+		}
 	}
+	i := int32(len(l.files))
+	l.files = append(l.files, entered{h, n, commit, l.latest[n]})
+	l.latest[n] = i
 	return i
 }
 
@@ -204,7 +205,7 @@ func (v *verifier) treeAt(n int32, path string, e *object.Entry, tell bool) (dat
 // readFiles verifies all files in the ledger.
 func (v *verifier) readFiles() error {
 	l := v.ledger
-	l.known, l.number, l.trees = nil, nil, nil // they are large, and nobody needs them any more
+	l.number, l.trees = nil, nil // nobody needs them any more
 	l.facts = make([]fact, len(l.files))
 	v.out.Files += len(l.files)
 	name := func(i int) object.Hash { return l.files[i].hash }
@@ -229,7 +230,7 @@ func (v *verifier) readFiles() error {
 		return err
 	}
 	for _, i := range slices.Sorted(maps.Keys(wrong)) {
-		v.find(v.order[l.first[i]], l.paths[l.files[i].path], "%s", wrong[i])
+		v.find(v.order[l.files[i].commit], l.paths[l.files[i].path], "%s", wrong[i])
 	}
 	return nil
 }
