@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/archive"
@@ -117,30 +119,35 @@ func (c *archiveVerifyCmd) say(a *app, v *archive.Verification) error {
 	if a.term.JSON() {
 		return a.emit("verification", v)
 	}
-	out := a.term.Out()
+	return writeVerification(a.term.Out(), v)
+}
+
+// writeVerification says what was found, in text.
+func writeVerification(w io.Writer, v *archive.Verification) error {
+	var out strings.Builder
 	for _, f := range v.Findings {
 		word := "broken"
 		if f.Warning {
 			word = "note"
 		}
-		fmt.Fprintf(out, "%s: %s\n", word, term.Clean(f.String()))
+		fmt.Fprintf(&out, "%s: %s\n", word, term.Clean(f.String()))
 	}
-	fmt.Fprintf(out, "%d commits (%d snapshots), %d files, %d signed, %d not signed, %d tags\n",
+	fmt.Fprintf(&out, "%d commits (%d snapshots), %d files, %d signed, %d not signed, %d tags\n",
 		v.Commits, v.Snapshots, v.Files, v.Signed, v.Unsigned, len(v.Tags))
 	if s := v.Stamps; s != nil {
-		fmt.Fprintln(out, stampText(s))
+		fmt.Fprintln(&out, stampText(s))
 	}
 	if v.Anchor != "" {
-		fmt.Fprintf(out, "the chain begins with key %s\n", v.Anchor)
+		fmt.Fprintf(&out, "the chain begins with key %s\n", v.Anchor)
 	}
 	if r := v.Cut; r != nil {
-		fmt.Fprintf(out, "it continues %s, which ends with commit %s\n", r.Bundle, r.Last.Short())
+		fmt.Fprintf(&out, "it continues %s, which ends with commit %s\n", r.Bundle, r.Last.Short())
 	}
 	if v.Tip != "" {
-		_, err := fmt.Fprintf(out, "tip %s\n", v.Tip)
-		return err
+		fmt.Fprintf(&out, "tip %s\n", v.Tip)
 	}
-	return nil
+	_, err := io.WriteString(w, out.String())
+	return err
 }
 
 // stateFile names the file that remembers what was verified of an archive.

@@ -235,3 +235,38 @@ func sortedHashes[V any](m map[object.Hash]V) []object.Hash {
 	slices.SortFunc(out, func(x, y object.Hash) int { return strings.Compare(string(x[:]), string(y[:])) })
 	return out
 }
+
+// StampOf returns the stamp that covers a commit: its own, or that of the
+// nearest commit after it. ok is false if there is none.
+func (a *Archive) StampOf(ctx context.Context, c katprep.CommitID) (at katprep.CommitID, der []byte, ok bool, err error) {
+	op := "find the time stamp of " + c.Short()
+	want, err := hashOf(c)
+	if err != nil {
+		return "", nil, false, fail(op, err)
+	}
+	have, err := a.stamps(ctx)
+	if err != nil || len(have) == 0 {
+		return "", nil, false, fail(op, err)
+	}
+	tip, err := a.tip()
+	if err != nil {
+		return "", nil, false, fail(op, err)
+	}
+	var nearest object.Hash
+	for v, err := range a.walk(ctx, tip) {
+		if err != nil {
+			return "", nil, false, fail(op, err)
+		}
+		if _, stamped := have[v.hash]; stamped {
+			nearest = v.hash
+		}
+		if v.hash == want {
+			break
+		}
+	}
+	if nearest.IsZero() {
+		return "", nil, false, nil
+	}
+	der, err = a.read(ctx, have[nearest], object.BlobKind)
+	return idOf(nearest), der, err == nil, fail(op, err)
+}

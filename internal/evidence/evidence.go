@@ -23,6 +23,7 @@ import (
 // A File is one that the caller brings, such as the report.
 type File struct {
 	Name  string // path within the folder, with slashes
+	About string // what it is, a line for the README
 	Write func(w io.Writer) error
 }
 
@@ -32,7 +33,9 @@ type Options struct {
 	Before  katprep.CommitID // the snapshots of the run
 	After   katprep.CommitID
 	Files   []File
-	Version string // of katprep
+	Version string   // of katprep
+	StampCA []byte   // PEM: who issued the certificate of the time-stamp service; nil: not known
+	Missing []string // what is not in the folder, and why, for the README
 }
 
 // Export fills a folder, which must be new or empty. The same archive and
@@ -60,12 +63,20 @@ type exporter struct {
 	pgp   bool // OpenPGP keys are there
 	ssh   bool // SSH keys are there
 	who   string
+
+	stamps []stamp
+	older  []archive.Retained // in bundles elsewhere
 }
 
 func (e *exporter) all() error {
 	tip, err := e.a.Resolve(e.ctx, "main")
 	if err != nil {
 		return err
+	}
+	for _, c := range []katprep.CommitID{e.o.Before, e.o.After} {
+		if _, err := e.a.Snapshot(e.ctx, c); err != nil {
+			return err
+		}
 	}
 	if err := e.keys(); err != nil {
 		return err
@@ -83,6 +94,12 @@ func (e *exporter) all() error {
 		if err := e.write(f.Name, f.Write); err != nil {
 			return err
 		}
+	}
+	if err := e.addStamps(); err != nil {
+		return err
+	}
+	if err := e.boundary(); err != nil {
+		return err
 	}
 	if err := e.write("history.bundle", func(w io.Writer) error { return e.a.Bundle(e.ctx, w, tip) }); err != nil {
 		return err

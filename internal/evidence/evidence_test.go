@@ -36,6 +36,12 @@ func maintained(t *testing.T, o sign.Options) (*archive.Archive, Options) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.Close() })
+	return maintainedIn(t, a, "Patch-1", time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC))
+}
+
+// maintainedIn adds a run to an archive.
+func maintainedIn(t *testing.T, a *archive.Archive, run katprep.RunID, at time.Time) (*archive.Archive, Options) {
+	t.Helper()
 	ctx := t.Context()
 	shot := func(ph katprep.Phase, evr katprep.EVR) katprep.CommitID {
 		w, err := a.Begin(ctx)
@@ -48,23 +54,23 @@ func maintained(t *testing.T, o sign.Options) (*archive.Archive, Options) {
 		if err := w.Put(ctx, s); err != nil {
 			t.Fatal(err)
 		}
-		c, err := w.Commit(ctx, katprep.Snapshot{Run: "Patch-1", Phase: ph, Counts: katprep.Counts{Hosts: 1, Collected: 1}})
+		c, err := w.Commit(ctx, katprep.Snapshot{Run: run, Phase: ph, Finished: at, Counts: katprep.Counts{Hosts: 1, Collected: 1, ErrataUnknown: 1, RebootUnknown: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := a.Tag(ctx, "Patch-1", ph, c); err != nil {
+		if err := a.Tag(ctx, run, ph, c); err != nil {
 			t.Fatal(err)
 		}
 		return c
 	}
 	before := shot(katprep.Before, "5.1-1")
-	_, err1 := a.PutPlan(ctx, katprep.Plan{Run: "Patch-1", Before: before})
-	_, err2 := a.PutJournal(ctx, "Patch-1", katprep.StageExecute, []katprep.Entry{{Seq: 1, At: time.Unix(1, 0).UTC(), Event: katprep.EventDone}})
+	_, err1 := a.PutPlan(ctx, katprep.Plan{Run: run, Before: before})
+	_, err2 := a.PutJournal(ctx, run, katprep.StageExecute, []katprep.Entry{{Seq: 1, At: time.Unix(1, 0).UTC(), Event: katprep.EventDone}})
 	if err1 != nil || err2 != nil {
 		t.Fatal(err1, err2)
 	}
-	return a, Options{Run: "Patch-1", Before: before, After: shot(katprep.After, "5.1-2"), Version: "1", Files: []File{
-		{"report.html", func(w io.Writer) error { _, err := io.WriteString(w, "<p>report\n"); return err }},
+	return a, Options{Run: run, Before: before, After: shot(katprep.After, "5.1-2"), Version: "1", Files: []File{
+		{"report.html", "the report", func(w io.Writer) error { _, err := io.WriteString(w, "<p>report\n"); return err }},
 	}}
 }
 
@@ -150,7 +156,7 @@ func TestUnsigned(t *testing.T) {
 		t.Errorf("a second time: %v", err)
 	}
 	bad := o
-	bad.Files = []File{{"../x", nil}}
+	bad.Files = []File{{"../x", "", nil}}
 	if err := Export(t.Context(), a, filepath.Join(t.TempDir(), "bad"), bad); err == nil {
 		t.Error("wrote outside of the folder")
 	}

@@ -3,6 +3,7 @@ package evidence
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/archive"
@@ -21,16 +22,35 @@ func (e *exporter) readme(tip katprep.CommitID) string {
 	p("What is here")
 	p("")
 	for _, f := range e.o.Files {
-		p("  %-22s what katprep says about the run, computed from the history", f.Name)
+		p("  %-22s %s", f.Name, f.About)
 	}
 	p("  run/                   plan, journal and decisions of the run, as in the history")
-	p("  history.bundle         the whole history: every snapshot, host, advisory, run")
+	if len(e.older) > 0 {
+		p("  history.bundle         the history since %s: every snapshot, host, advisory, run", e.older[len(e.older)-1].To.Format(time.DateOnly))
+		p("  shallow                tells Git where that history begins")
+	} else {
+		p("  history.bundle         the whole history: every snapshot, host, advisory, run")
+	}
 	if e.ssh || e.pgp {
 		p("  keys/                  public keys that may sign")
 	}
+	if len(e.stamps) > 0 {
+		p("  stamps/                time stamps (RFC 3161) of commits")
+	}
 	p("  SHA256SUMS             checksums of these files")
+	for _, m := range e.o.Missing {
+		p("")
+		p("Not here: %s.", m)
+	}
+	if len(e.older) > 0 {
+		p("")
+		p("Older history is in bundles of its own, which this history continues:")
+		for _, r := range e.older {
+			p("  %s  (%s to %s, SHA-256 %s)", r.Bundle, r.From.Format(time.DateOnly), r.To.Format(time.DateOnly), r.SHA256)
+		}
+	}
 	p("")
-	p("How to check it. You need git, ssh-keygen and sha256sum, not katprep.")
+	p("How to check it. You need git, ssh-keygen and sha256sum%s, not katprep.", e.openssl())
 	p("Type the commands in this folder.")
 	p("")
 	n := 1
@@ -52,7 +72,7 @@ func (e *exporter) readme(tip katprep.CommitID) string {
 			"gpg --import keys/openpgp.asc", "gpg --verify SHA256SUMS.sig SHA256SUMS")
 	}
 	step("The history is whole (no output is good; \"notice\" lines are harmless):",
-		"git clone --bare history.bundle history.git", "git -C history.git fsck --strict --no-dangling")
+		append(e.unpack(), "git -C history.git fsck --strict --no-dangling")...)
 	verify := "git -C history.git"
 	if e.ssh {
 		verify += ` -c gpg.ssh.allowedSignersFile="$PWD/keys/allowed_signers"`
@@ -75,6 +95,7 @@ func (e *exporter) readme(tip katprep.CommitID) string {
 		p("   The history is not signed: it shows what was recorded, not who recorded it.")
 		p("")
 	}
+	e.stampSteps(step)
 	step("The plan and the journal are those of the history (no output is good):",
 		fmt.Sprintf("for f in run/*; do git -C history.git show main:%s/${f#run/} | cmp - $f; done", archive.RunPath(e.o.Run)))
 	step("What changed on the hosts, one package a line:",
