@@ -148,7 +148,12 @@ func (c *comparison) readUnchanged(ctx context.Context) error {
 	for i := range c.list {
 		seen[c.list[i].Host.HostID] = true
 	}
-	for s, err := range c.b.src.States(ctx, c.p.After.Commit) {
+	// Those that changed are seen, whoever yields them again.
+	states := c.b.src.States(ctx, c.p.After.Commit)
+	if u, ok := c.b.src.(Unchanger); ok {
+		states = u.Unchanged(ctx, c.p.Before.Commit, c.p.After.Commit)
+	}
+	for s, err := range states {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}

@@ -40,6 +40,14 @@ type Tagger interface {
 	Tagged(ctx context.Context, run katprep.RunID, ph katprep.Phase) (katprep.CommitID, bool, error)
 }
 
+// An Unchanger is a Source that need not read a host to know that it did not
+// change.
+type Unchanger interface {
+	// Unchanged yields the states of the hosts that Compare counts as the
+	// same, in a stable order.
+	Unchanged(ctx context.Context, before, after katprep.CommitID) iter.Seq2[katprep.State, error]
+}
+
 // A Pair is a host before and after; nil means that it is not there.
 type Pair struct {
 	Before, After *katprep.State

@@ -13,8 +13,9 @@ import (
 type siteSource struct{ arc *archive.Archive }
 
 var (
-	_ site.Source = siteSource{}
-	_ site.Chain  = siteSource{}
+	_ site.Source    = siteSource{}
+	_ site.Chain     = siteSource{}
+	_ site.Unchanger = siteSource{}
 )
 
 func newSiteSource(arc *archive.Archive) siteSource { return siteSource{arc} }
@@ -59,6 +60,18 @@ func (s siteSource) Compare(ctx context.Context, before, after katprep.CommitID)
 			}
 		}
 	}, nil
+}
+
+// Unchanged implements site.Unchanger.
+func (s siteSource) Unchanged(ctx context.Context, before, after katprep.CommitID) iter.Seq2[katprep.State, error] {
+	return func(yield func(katprep.State, error) bool) {
+		c, err := s.arc.Compare(ctx, before, after)
+		if err != nil {
+			yield(katprep.State{}, err)
+			return
+		}
+		c.Unchanged(ctx)(yield)
+	}
 }
 
 // States implements site.Source.

@@ -18,7 +18,8 @@ type Comparison struct {
 
 	a     *Archive
 	op    string
-	diffs []difference // sorted by path
+	dirs  [2]object.Hash // before and after
+	diffs []difference   // sorted by path
 }
 
 // A difference is a path whose file is not the same in both; a zero hash
@@ -39,25 +40,27 @@ type Pair struct {
 // differ; Pairs reads the hosts that do.
 func (a *Archive) Compare(ctx context.Context, before, after katprep.CommitID) (*Comparison, error) {
 	c := &Comparison{a: a, op: fmt.Sprintf("compare %s with %s", before.Short(), after.Short())}
-	var dirs [2]object.Hash
 	for i, id := range []katprep.CommitID{before, after} {
 		h, err := hashOf(id)
 		if err != nil {
 			return nil, fail(c.op, err)
 		}
-		if dirs[i], err = a.folder(ctx, h, "hosts"); err != nil {
+		if c.dirs[i], err = a.folder(ctx, h, "hosts"); err != nil {
 			return nil, fail(c.op, err)
 		}
 	}
-	if err := c.domains(ctx, dirs[0], dirs[1]); err != nil {
+	err := c.domains(ctx, func(d difference) { c.diffs = append(c.diffs, d) }, func(string, object.Entry) { c.Same++ })
+	if err != nil {
 		return nil, fail(c.op, err)
 	}
 	slices.SortFunc(c.diffs, func(x, y difference) int { return strings.Compare(x.path, y.path) })
 	return c, nil
 }
 
-func (c *Comparison) domains(ctx context.Context, before, after object.Hash) error {
-	pairs, err := c.pairs(ctx, before, after, true)
+// domains calls differ for each path that differs, in the order of the
+// folders, and same for each host that does not, with its folder.
+func (c *Comparison) domains(ctx context.Context, differ func(difference), same func(dir string, e object.Entry)) error {
+	pairs, err := c.pairs(ctx, c.dirs[0], c.dirs[1], true)
 	if err != nil {
 		return err
 	}
@@ -67,7 +70,9 @@ func (c *Comparison) domains(ctx context.Context, before, after object.Hash) err
 			if err != nil {
 				return err
 			}
-			c.Same += len(list)
+			for _, e := range list {
+				same(d.path, e)
+			}
 			continue
 		}
 		hosts, err := c.pairs(ctx, d.before, d.after, false)
@@ -76,14 +81,39 @@ func (c *Comparison) domains(ctx context.Context, before, after object.Hash) err
 		}
 		for _, h := range hosts {
 			if h.before == h.after {
-				c.Same++
+				same(d.path, object.Entry{Name: h.path, Hash: h.before})
 				continue
 			}
 			h.path = "hosts/" + d.path + "/" + h.path
-			c.diffs = append(c.diffs, h)
+			differ(h)
 		}
 	}
 	return nil
+}
+
+// Unchanged reads the hosts that do not differ and yields them sorted by
+// path. Those that do are not read.
+func (c *Comparison) Unchanged(ctx context.Context) iter.Seq2[katprep.State, error] {
+	return func(yield func(katprep.State, error) bool) {
+		var list []located
+		err := c.domains(ctx, func(difference) {}, func(dir string, e object.Entry) {
+			list = append(list, located{"hosts/" + dir + "/" + e.Name, e.Hash})
+		})
+		if err != nil {
+			yield(katprep.State{}, fail(c.op, err))
+			return
+		}
+		slices.SortFunc(list, func(x, y located) int { return strings.Compare(x.path, y.path) })
+		for s, err := range c.a.bulk(ctx, list) {
+			if err != nil {
+				yield(katprep.State{}, fail(c.op, err))
+				return
+			}
+			if !yield(*s, nil) {
+				return
+			}
+		}
+	}
 }
 
 // pairs joins the entries of two folders by name.
