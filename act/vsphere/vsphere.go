@@ -14,6 +14,7 @@ import (
 	"github.com/vmware/govmomi"
 	"github.com/vmware/govmomi/fault"
 	"github.com/vmware/govmomi/session"
+	"github.com/vmware/govmomi/task"
 	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/soap"
@@ -195,10 +196,20 @@ func (c *Client) explain(ctx context.Context, err error) error {
 		return katprep.Errorf(katprep.NotFound, "it is gone: %w", err)
 	case isURLError(err):
 		return katprep.Errorf(katprep.Unreachable, "%s: %w", c.url.Host, err)
-	case fault.Is(err, &types.TaskInProgress{}), fault.Is(err, &types.InvalidState{}):
+	case fault.Is(err, &types.NoDiskSpace{}), fault.Is(err, &types.InsufficientStorageSpace{}):
+		return katprep.Errorf(katprep.Conflict, "a datastore is full: %w", err).WithHint("make room: a full datastore stops every VM on it")
+	case refused(err):
 		return katprep.Errorf(katprep.Conflict, "%w", err)
 	}
 	return err
+}
+
+// refused reports whether the server said no, at once or at a task's end.
+func refused(err error) bool {
+	if _, ok := errors.AsType[task.Error](err); ok {
+		return true
+	}
+	return soap.IsSoapFault(err) || soap.IsVimFault(err)
 }
 
 func isURLError(err error) bool {

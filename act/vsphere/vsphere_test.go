@@ -32,6 +32,12 @@ import (
 // but no contents: what a revert does to disks cannot be seen here.
 func sim(t testing.TB, vms int) (*simulator.Server, *vsphere.Client, *govmomi.Client) {
 	t.Helper()
+	_, s, c, other := simModel(t, vms)
+	return s, c, other
+}
+
+func simModel(t testing.TB, vms int) (*simulator.Model, *simulator.Server, *vsphere.Client, *govmomi.Client) {
+	t.Helper()
 	t.Setenv("TMPDIR", t.TempDir())
 	model := simulator.VPX()
 	model.Host, model.Cluster, model.Machine = 1, 0, vms
@@ -47,7 +53,7 @@ func sim(t testing.TB, vms int) (*simulator.Server, *vsphere.Client, *govmomi.Cl
 		t.Fatal(err)
 	}
 	c := open(t, s, vsphere.Options{Thumbprint: s.CertificateInfo().ThumbprintSHA256})
-	return s, c, other
+	return model, s, c, other
 }
 
 func open(t testing.TB, s *simulator.Server, o vsphere.Options) *vsphere.Client {
