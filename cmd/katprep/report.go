@@ -72,7 +72,7 @@ func (c *reportCmd) Run(a *app) error {
 		if len(want.render) != 1 || want.bills || len(want.convert) > 0 {
 			return katprep.Errorf(katprep.Invalid, "several formats, and those that are no text, need a directory").WithHint("add -o DIR")
 		}
-		if err := render.Landscape(a.term.Out(), want.render[0], r, opts); err != nil {
+		if err := a.reportToScreen(want.render[0], r, opts); err != nil {
 			return err
 		}
 		return unknownError(r)
@@ -83,6 +83,28 @@ func (c *reportCmd) Run(a *app) error {
 	}
 	a.term.Note("wrote %d documents to %s", n, c.Out)
 	return unknownError(r)
+}
+
+// reportToScreen writes the summary to standard output, as a text in the
+// stream if that is to be JSON.
+func (a *app) reportToScreen(f render.Format, r *katprep.Report, o render.Options) error {
+	if !a.term.JSON() {
+		return render.Landscape(a.term.Out(), f, r, o)
+	}
+	var text strings.Builder
+	if err := render.Landscape(&text, f, r, o); err != nil {
+		return err
+	}
+	return a.emit("document", map[string]any{"format": f, "text": text.String()})
+}
+
+// document writes a document and tells of it in the stream. The host is nil
+// for one of the whole landscape.
+func (a *app) document(path, format string, h *katprep.Host, write func(io.Writer) error) error {
+	if err := writeFile(path, write); err != nil || !a.term.JSON() {
+		return err
+	}
+	return a.emit("document", map[string]any{"format": format, "path": path, "host": h})
 }
 
 // reportKinds is what was asked for.
@@ -124,6 +146,11 @@ func (c *reportCmd) write(a *app, want reportKinds, r *katprep.Report, o render.
 			return n, err
 		}
 		n++
+		if a.term.JSON() {
+			if err := a.emit("document", map[string]any{"format": f, "path": filepath.Join(c.Out, "report"+convert.Ext(f)), "host": nil}); err != nil {
+				return n, err
+			}
+		}
 	}
 	if !want.bills {
 		return n, nil
@@ -164,7 +191,7 @@ func writeBills(a *app, dir string, r *katprep.Report, keep func(string) bool) (
 			continue
 		}
 		path := filepath.Join(dir, "hosts", names.next(s.Host)+".cdx.json")
-		if err := writeFile(path, func(w io.Writer) error { return render.CycloneDX(w, &s, r.After) }); err != nil {
+		if err := a.document(path, cycloneDX, &s.Host, func(w io.Writer) error { return render.CycloneDX(w, &s, r.After) }); err != nil {
 			return n, err
 		}
 		n++
@@ -254,7 +281,7 @@ func writeReport(a *app, dir string, formats []render.Format, r *katprep.Report,
 	n := 0
 	for _, f := range formats {
 		names := documentNames{}
-		err := writeFile(filepath.Join(dir, "summary"+f.Ext()), func(w io.Writer) error {
+		err := a.document(filepath.Join(dir, "summary"+f.Ext()), string(f), nil, func(w io.Writer) error {
 			return render.Landscape(w, f, r, render.Options{Notes: o.Notes})
 		})
 		if err != nil {
@@ -276,7 +303,7 @@ func writeReport(a *app, dir string, formats []render.Format, r *katprep.Report,
 				return n, err
 			}
 			path := filepath.Join(dir, "hosts", names.next(h.Host)+ext)
-			if err := writeFile(path, func(w io.Writer) error { return render.Host(w, f, r, h, o) }); err != nil {
+			if err := a.document(path, string(f), &h.Host, func(w io.Writer) error { return render.Host(w, f, r, h, o) }); err != nil {
 				return n, err
 			}
 			n++
