@@ -476,7 +476,7 @@ func (a *Archive) cutOff(ctx context.Context, r Retained) error {
 	if err != nil {
 		return err
 	}
-	return a.repack(ctx, old)
+	return errors.Join(a.repack(ctx, old), a.store.Refresh())
 }
 
 func fileSum(path string) (string, error) {
