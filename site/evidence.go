@@ -52,7 +52,7 @@ func (b *builder) evidence() error {
 		}
 	}
 	return b.paged("evidence.html", len(rows), func(name string, from, to int, p pager) error {
-		d.base, d.Rows, d.Pager = b.base(name, "about", "Evidence", true), rows[from:to], p
+		d.base, d.Rows, d.Pager = b.base(name, "evidence", "Evidence", true), rows[from:to], p
 		return b.page(name, "evidence", d)
 	})
 }

@@ -89,6 +89,7 @@ type cell struct {
 	Share, Mean, Median, P90        string // "–" if there is none
 	N, Waiting, Overdue, Excepted   int
 	NoDeadline, Installed, Findings int
+	Shape, Criticality              string // of a cell of the matrix: words that filter lists
 }
 
 func newCell(s *policy.Stats) cell {
@@ -145,7 +146,9 @@ func (g *governance) matrix() matrix {
 	for _, s := range katprep.Severities {
 		r := matrixRow{Word: render.SeverityWord(s)}
 		for _, c := range crit {
-			r.Cells = append(r.Cells, newCell(g.cells[cellKey{s, c}]))
+			n := newCell(g.cells[cellKey{s, c}])
+			n.Shape, n.Criticality = r.Word.Shape, c
+			r.Cells = append(r.Cells, n)
 		}
 		m.Rows = append(m.Rows, r)
 	}

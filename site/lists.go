@@ -25,6 +25,7 @@ func age(d katprep.Date, now time.Time) int {
 // indexPage is the first page: complete, in time, governed?
 type indexPage struct {
 	base
+	Chain        evidencePage // only its numbers
 	Snapshot     *katprep.Snapshot
 	Gaps         []katprep.Gap
 	GapLinks     []string
@@ -113,6 +114,8 @@ func (b *builder) listPages(ctx context.Context) error {
 
 func (b *builder) firstPage() error {
 	d := indexPage{base: b.base("index.html", "", "Overview", true), Policy: b.hasPolicy(), All: newCell(&b.gov.all), Matrix: b.gov.matrix(), Again: len(b.gov.again), Governed: b.governed(), Unknown: b.unknowns(), Forgotten: b.allForgotten()}
+	d.Chain.Known = b.chain.known
+	d.Chain.count(b.evidenceRows())
 	if len(b.m.snapshots) > 0 {
 		d.Snapshot = &b.m.head().Snapshot
 		d.Gaps = d.Snapshot.Gaps[:min(len(d.Snapshot.Gaps), b.o.Rows)]

@@ -58,6 +58,7 @@ type host struct {
 	errataKnown, updatesKnown, packagesKnown bool
 	group                                    string
 	crit                                     string // criticality
+	need                                     katprep.Need
 }
 
 // An event is a host in a pair, in short. There is one for every change of

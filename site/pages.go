@@ -143,7 +143,7 @@ func (b *builder) hostPages(ctx context.Context) error {
 		h.latest, h.status, h.Host, h.group, h.crit = true, s.Status, s.Host, p.Group, p.Criticality
 		if s.Status != katprep.Failed {
 			h.errataKnown, h.updatesKnown, h.packagesKnown = s.Knows(katprep.AspectErrata), s.Knows(katprep.AspectUpdates), s.Knows(katprep.AspectPackages)
-			h.updates = int32(len(s.Updates))
+			h.updates, h.need = int32(len(s.Updates)), s.Reboot.Need
 			b.m.seePackages(hi, s.Packages)
 		}
 		if err := b.hostPage(h, hi, &s); err != nil {

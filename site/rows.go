@@ -140,7 +140,11 @@ func hostRows(root string, rows []*host) template.HTML {
 			}
 			m.lit(`</td>`).known(int(h.open), h.errataKnown).known(int(h.updates), h.updatesKnown)
 		}
-		m.lit(`<td class="num">`).int(len(h.events)).lit(`</td><td>`).text(h.group).lit(`</td><td>`).text(h.Source).lit("</td></tr>\n")
+		m.lit(`<td>`)
+		if h.latest {
+			m.word(render.NeedWord(h.need))
+		}
+		m.lit(`</td><td class="num">`).int(len(h.events)).lit(`</td><td>`).text(h.group).lit(`</td><td>`).text(h.Source).lit("</td></tr>\n")
 	}
 	return m.html()
 }

@@ -111,7 +111,7 @@ func (b *builder) pairTables(p *pair, rows []row, errata []*advisory) error {
 
 // tables writes the data behind the lists.
 func (b *builder) tables(context.Context) error {
-	hosts := &table{head: []string{"host", "source", "id", "status", "installable_errata", "package_updates", "host_group", "criticality", "comparisons"}}
+	hosts := &table{head: []string{"host", "source", "id", "status", "installable_errata", "package_updates", "reboot_needed", "host_group", "criticality", "comparisons"}}
 	for _, h := range b.sortedHosts() {
 		status, open, updates := string(h.status), itoa(int(h.open)), itoa(int(h.updates))
 		if !h.latest {
@@ -123,7 +123,7 @@ func (b *builder) tables(context.Context) error {
 		if !h.updatesKnown {
 			updates = ""
 		}
-		hosts.add(h.Name, h.Source, h.ID, status, open, updates, h.group, h.crit, itoa(len(h.events)))
+		hosts.add(h.Name, h.Source, h.ID, status, open, updates, string(h.need), h.group, h.crit, itoa(len(h.events)))
 	}
 	errata := &table{head: []string{"erratum", "type", "severity", "issued", "title", "cves", "open", "overdue", "dealt_with", "unknown"}}
 	for _, e := range b.sortedErrata() {

@@ -149,7 +149,7 @@ func findingRows(root string, rows []finding) template.HTML {
 	for i := range rows {
 		f := &rows[i]
 		m.lit(`<tr><th scope="row">`).link(f.Host.path(), "", f.Host.Name).lit(`</th><td>`).link("errata/"+idSlug(f.Erratum.ID)+".html", "id", f.Erratum.ID)
-		m.lit(`<span class="sub">`).text(f.Erratum.Title).lit(`</span></td>`).severity(f.Erratum.Severity, f.Erratum.Type).lit(`<td class="t">`).or(string(f.Erratum.Issued)).lit(`</td>`).number(f.Days).deadline(f.Deadline).lit("</tr>\n")
+		m.lit(`<span class="sub">`).text(f.Erratum.Title).lit(`</span></td>`).severity(f.Erratum.Severity, f.Erratum.Type).lit(`<td>`).or(f.Host.crit).lit(`</td><td>`).or(f.Host.group).lit(`</td><td class="t">`).or(string(f.Erratum.Issued)).lit(`</td>`).number(f.Days).deadline(f.Deadline).lit("</tr>\n")
 	}
 	return m.html()
 }
