@@ -2,17 +2,20 @@ package main
 
 import (
 	"os/exec"
+
+	"github.com/stdevel/katprep"
 )
 
 type archiveMaintainCmd struct {
-	OwnPacks bool `help:"Do it without Git's program, though it is there."`
+	Git bool `help:"Let Git's own program do it: git repack -a -d."`
 }
 
 // Help adds to the command's help.
 func (archiveMaintainCmd) Help() string {
 	return `Joins the packs of many snapshots into one, which is smaller and quicker to read.
-Nothing is lost, and it may run beside a snapshot; once a week is good. Git's own
-program is used if it is installed, for it packs tighter.
+Nothing is lost, and it may run beside a snapshot; once a week is good. The old packs
+go when every object was read back from the new one. The --git flag leaves the work
+to Git, which packs less tightly.
 
 Never run "git gc --prune=now" in an archive while something is being written.`
 }
@@ -24,8 +27,10 @@ func (c *archiveMaintainCmd) Run(a *app) error {
 		return err
 	}
 	git := ""
-	if path, err := exec.LookPath("git"); err == nil && !c.OwnPacks {
-		git = path
+	if c.Git {
+		if git, err = exec.LookPath("git"); err != nil {
+			return katprep.Errorf(katprep.NotFound, "maintain the archive: %w", err).WithHint("leave --git out: katprep can do it alone")
+		}
 	}
 	m, err := arc.Maintain(a.ctx, git)
 	if err != nil {

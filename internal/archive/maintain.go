@@ -29,7 +29,7 @@ type Maintenance struct {
 // quicker to read. No history is lost: every object that a reference leads to
 // is in the new pack before an old one goes, and packs that a writer has just
 // made or keeps are left alone, so it may run beside a snapshot. git names
-// Git's program, which packs tighter; "" does it without.
+// Git's program, which then does it; "" does it without, and packs tighter.
 func (a *Archive) Maintain(ctx context.Context, git string) (m Maintenance, err error) {
 	const op = "maintain the archive"
 	lock, err := a.maintainLock()
@@ -173,7 +173,8 @@ type item struct {
 	n    int    // in which it was found
 }
 
-// repack writes everything reachable into one pack and removes the old ones.
+// repack writes everything reachable into one pack and removes the old ones,
+// once the new one was read back to the last object.
 func (a *Archive) repack(ctx context.Context, old []string) error {
 	items, err := a.reachable(ctx)
 	if err != nil || len(items) == 0 {
@@ -182,33 +183,46 @@ func (a *Archive) repack(ctx context.Context, old []string) error {
 	slices.SortStableFunc(items, func(x, y item) int {
 		return cmp.Or(cmp.Compare(x.path, y.path), cmp.Compare(x.n, y.n))
 	})
-	p, err := pack.NewMaintainer(a.dir)
+	done, err := a.packItems(ctx, items)
 	if err != nil {
 		return err
+	}
+	defer done.Release()
+	if err := pack.Holds(ctx, done.File(), len(items), func(i int) object.Hash { return items[i].hash }); err != nil {
+		err = fmt.Errorf("the new pack %s is of no use, the old ones stay: %w", filepath.Base(done.File()), err)
+		if !slices.Contains(old, done.File()) {
+			err = errors.Join(err, a.removePacks([]string{done.File()}, ""))
+		}
+		return err
+	}
+	if err := a.store.Refresh(); err != nil {
+		return err
+	}
+	return a.removePacks(old, done.File())
+}
+
+// packItems writes a pack, in which each item may be made of the one before
+// if it is a version of the same path.
+func (a *Archive) packItems(ctx context.Context, items []item) (*pack.Pack, error) {
+	p, err := pack.NewMaintainer(a.dir)
+	if err != nil {
+		return nil, err
 	}
 	defer p.Abort()
 	var last *pack.Link
 	for i, it := range items {
 		kind, data, err := a.store.Read(ctx, it.hash)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if i == 0 || it.path == "" || it.path != items[i-1].path {
 			last = nil
 		}
 		if last, err = p.AddAfter(ctx, kind, data, last); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	done, err := p.Finish(ctx)
-	if err != nil {
-		return err
-	}
-	defer done.Release()
-	if err := a.store.Refresh(); err != nil {
-		return err
-	}
-	return a.removePacks(old, done.File())
+	return p.Finish(ctx)
 }
 
 // removePacks removes old packs, each with its index first: a reader that

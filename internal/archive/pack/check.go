@@ -1,13 +1,16 @@
 package pack
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -72,4 +75,29 @@ func checkFile(path string) (bool, error) {
 	}
 	d.Sum(got[:0])
 	return got == want, nil
+}
+
+// Holds checks that a pack file alone, with no other pack to help, holds n
+// objects whole. It is for those who are about to remove the others.
+func Holds(ctx context.Context, file string, n int, name func(i int) object.Hash) error {
+	s := &Store{alone: true, cache: newCache(cacheBytes), known: map[string]*packFile{}}
+	p, err := s.openPack(strings.TrimSuffix(file, ".pack"))
+	if err != nil {
+		return err
+	}
+	s.packs = []*packFile{p}
+	defer s.Close()
+	if ok, err := checkFile(file); err != nil || !ok {
+		return cmp.Or(err, fmt.Errorf("%w: %s", ErrDamaged, file))
+	}
+	var mu sync.Mutex
+	var first error
+	err = s.Each(ctx, n, name, func(_, _ int, _ object.Kind, _ []byte, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if first == nil {
+			first = err
+		}
+	})
+	return cmp.Or(err, first)
 }

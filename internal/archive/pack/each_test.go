@@ -174,3 +174,47 @@ func TestEachDamaged(t *testing.T) {
 		t.Errorf("only %d objects were found damaged", damaged)
 	}
 }
+
+// TestHolds asks a pack for what it holds, for what only another one holds,
+// and for what is damaged in it.
+func TestHolds(t *testing.T) {
+	dir := repository(t)
+	var files []string
+	var list []object.Hash
+	for n := range 2 {
+		w, err := NewWriter(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Abort()
+		for k := range 5 {
+			if err := w.Add(t.Context(), object.BlobKind, text(100, 10*n+k+1), object.Hash{}, func(h object.Hash) { list = append(list, h) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, err := w.Finish(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, p.File())
+	}
+	name := func(i int) object.Hash { return list[i] }
+	if err := Holds(t.Context(), files[0], 5, name); err != nil {
+		t.Error(err)
+	}
+	if err := Holds(t.Context(), files[0], 6, name); !errors.Is(err, ErrNotFound) {
+		t.Errorf("an object of the other pack: %v", err)
+	}
+	raw, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Chmod(files[0], 0o600)
+	raw[len(raw)/2] ^= 1
+	if err := os.WriteFile(files[0], raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Holds(t.Context(), files[0], 5, name); !errors.Is(err, ErrDamaged) {
+		t.Errorf("damaged: %v", err)
+	}
+}

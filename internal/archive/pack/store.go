@@ -35,6 +35,7 @@ const (
 // goroutines, and beside programs that write, repack and collect garbage.
 type Store struct {
 	dir   string
+	alone bool // it is one pack and nothing else
 	cache *cache
 
 	mu    sync.Mutex
@@ -77,6 +78,9 @@ func (s *Store) Close() error {
 
 // Refresh looks for packs that came or went.
 func (s *Store) Refresh() error {
+	if s.alone {
+		return nil
+	}
 	names, err := packNames(s.dir)
 	if err != nil {
 		return err
@@ -263,6 +267,9 @@ func (s *Store) read(ctx context.Context, h object.Hash) (kind object.Kind, data
 
 // loose reads an object from a file of its own.
 func (s *Store) loose(h object.Hash) (object.Kind, []byte, error) {
+	if s.alone {
+		return 0, nil, ErrNotFound
+	}
 	hex := h.String()
 	raw, err := os.ReadFile(filepath.Join(s.dir, "objects", hex[:2], hex[2:]))
 	if errors.Is(err, fs.ErrNotExist) {
