@@ -36,7 +36,11 @@ func Build(title, style string, pages []Page) (map[string][]byte, error) {
 	for _, p := range pages {
 		s.parse(p)
 	}
-	files := map[string][]byte{"style.css": []byte(style + layoutStyle)}
+	index, err := s.index()
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{"style.css": []byte(style + layoutStyle), "search.js": searchScript, "index.js": index}
 	for i := range s.pages {
 		html, err := s.render(&s.pages[i])
 		if err != nil {
@@ -58,9 +62,10 @@ type site struct {
 
 type parsed struct {
 	Page
-	doc   ast.Node
-	ids   map[string]bool // of its headings
-	links []string        // its relative links
+	doc      ast.Node
+	ids      map[string]bool // of its headings
+	links    []string        // its relative links
+	sections []section       // what its headings of the second level are above, and what is before
 }
 
 func (s *site) parse(p Page) {
@@ -82,6 +87,7 @@ func (s *site) parse(p Page) {
 		}
 		return ast.WalkContinue, nil
 	})
+	q.cut()
 	s.pages = append(s.pages, q)
 }
 
@@ -90,6 +96,9 @@ func plainText(n ast.Node, src []byte) string {
 	ast.Walk(n, func(c ast.Node, entering bool) (ast.WalkStatus, error) {
 		if t, ok := c.(*ast.Text); ok && entering {
 			b.Write(t.Segment.Value(src))
+			if t.SoftLineBreak() {
+				b.WriteByte(' ')
+			}
 		}
 		return ast.WalkContinue, nil
 	})
@@ -136,6 +145,7 @@ func (s *site) checkLinks(files map[string][]byte) error {
 type view struct {
 	Title, Site, Root string
 	Groups            []group
+	Sections          []section // of this page
 	Body              template.HTML
 }
 
@@ -149,12 +159,20 @@ type item struct {
 	Here        bool
 }
 
+// boxes gives what may be wider than a page a box that scrolls, by the keyboard
+// too, and headings that are empty the element of a cell. Raw HTML of pages is
+// dropped, so these are the renderer's.
+var boxes = strings.NewReplacer("<pre>", `<pre tabindex="0">`, "<table>", `<div class="table" tabindex="0"><table>`, "</table>", "</table></div>", "<th></th>", "<td></td>")
+
 func (s *site) render(q *parsed) ([]byte, error) {
 	var body bytes.Buffer
 	if err := s.md.Renderer().Render(&body, q.Markdown, q.doc); err != nil {
 		return nil, err
 	}
-	v := view{Title: q.Title, Site: s.title, Root: strings.Repeat("../", strings.Count(q.Path, "/")), Body: template.HTML(body.String())}
+	v := view{Title: q.Title, Site: s.title, Root: strings.Repeat("../", strings.Count(q.Path, "/")), Body: template.HTML(boxes.Replace(body.String()))}
+	if len(q.sections) > 3 {
+		v.Sections = q.sections[1:]
+	}
 	for i := range s.pages {
 		p := &s.pages[i]
 		it := item{p.Title, v.Root + string(util.URLEscape([]byte(p.Path), false)) + ".html", p == q}
@@ -171,41 +189,3 @@ func (s *site) render(q *parsed) ([]byte, error) {
 
 // Paths are the files of a built site, sorted.
 func Paths(files map[string][]byte) []string { return slices.Sorted(maps.Keys(files)) }
-
-var layout = template.Must(template.New("layout").Parse(`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'self'; img-src 'self' data:">
-<title>{{.Title}} · {{.Site}}</title>
-<link rel="stylesheet" href="{{.Root}}style.css">
-</head>
-<body class="docs">
-<a class="skip" href="#content">Skip to content</a>
-<nav aria-label="Pages">
-{{range .Groups}}<h2>{{.Name}}</h2>
-<ul>
-{{range .Items}}<li><a href="{{.Href}}"{{if .Here}} aria-current="page"{{end}}>{{.Title}}</a></li>
-{{end}}</ul>
-{{end}}</nav>
-<main id="content">
-{{.Body}}</main>
-</body>
-</html>
-`))
-
-const layoutStyle = `
-body.docs { display: grid; grid-template-columns: minmax(12rem, 17rem) minmax(0, 52rem); gap: 2.5rem; max-width: 80rem; margin: 0 auto; padding: 1.5rem; }
-body.docs nav { position: sticky; top: 1rem; align-self: start; max-height: 95vh; overflow-y: auto; font-size: .9rem; }
-body.docs nav h2 { font-size: .8rem; text-transform: uppercase; letter-spacing: .05em; margin: 1.2rem 0 .3rem; border: 0; }
-body.docs nav ul { list-style: none; margin: 0; padding: 0; }
-body.docs nav a { display: block; padding: .15rem 0; }
-body.docs nav a[aria-current] { font-weight: 700; }
-body.docs pre { overflow-x: auto; padding: .8rem 1rem; border: 1px solid; border-color: color-mix(in srgb, currentColor 20%, transparent); border-radius: 4px; font-size: .85rem; }
-body.docs table { display: block; overflow-x: auto; }
-.skip { position: absolute; left: -99rem; }
-.skip:focus { left: 1rem; top: 1rem; }
-@media (max-width: 50rem) { body.docs { grid-template-columns: minmax(0, 1fr); } body.docs nav { position: static; max-height: none; } body.docs main { order: -1; } }
-@media print { body.docs { display: block; } body.docs nav, .skip { display: none; } }
-`

@@ -21,7 +21,7 @@ func TestBuild(t *testing.T) {
 			t.Errorf("no %s in\n%s", want, index)
 		}
 	}
-	if strings.Contains(index, "<script") {
+	if strings.Contains(index, "alert(1)</script") {
 		t.Error("HTML of a page is passed through")
 	}
 	if !strings.Contains(man, `href="../style.css"`) || !strings.Contains(man, `href="../index.html"`) {
@@ -31,6 +31,24 @@ func TestBuild(t *testing.T) {
 	for name, b := range files {
 		if !bytes.Equal(b, again[name]) {
 			t.Errorf("%s differs when it is made again", name)
+		}
+	}
+}
+
+func TestSectionsAreFound(t *testing.T) {
+	files, err := Build("katprep", "", []Page{{Path: "a", Markdown: []byte("# One\n\nbefore\nit\n\n## Two `x`\n\n- item\n\n| h | |\n|---|---|\n| c | d |\n\n```\n$ run <it>\n```\n\n### Below\n\n## Three\n\n## Four\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, page := string(files["index.js"]), string(files["a.html"])
+	for _, want := range []string{`"One\tOne\ta.html\tbefore it"`, `"One\tTwo x\ta.html#two-x\titem h c d $ run \u003cit\u003e Below"`, `"One\tFour\ta.html#four\t"`} {
+		if !strings.Contains(index, want) {
+			t.Errorf("no %s in\n%s", want, index)
+		}
+	}
+	for _, want := range []string{`<a href="#two-x">Two x</a>`, `<div class="table" tabindex="0"><table>`, "<td></td>\n</tr>\n</thead>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %s in\n%s", want, page)
 		}
 	}
 }
