@@ -16,15 +16,24 @@ func group(s *katprep.State, f katprep.Format) packages {
 	if !knows(s, katprep.AspectPackages) {
 		return packages{}
 	}
-	m := make(packages, len(s.Packages))
-	for _, p := range s.Packages {
-		m[p.Name] = append(m[p.Name], p)
+	order := func(a, b katprep.Package) int {
+		return cmp.Or(cmp.Compare(a.Arch, b.Arch), compare(f, a.EVR, b.EVR), cmp.Compare(a.EVR, b.EVR))
 	}
-	for _, list := range m {
-		if len(list) > 1 {
-			slices.SortStableFunc(list, func(a, b katprep.Package) int {
-				return cmp.Or(cmp.Compare(a.Arch, b.Arch), compare(f, a.EVR, b.EVR), cmp.Compare(a.EVR, b.EVR))
-			})
+	m := make(packages, len(s.Packages))
+	for left := s.Packages; len(left) > 0; {
+		n := 1
+		for n < len(left) && left[n].Name == left[0].Name {
+			n++
+		}
+		list := left[:n:n] // of the state itself: most packages stand alone
+		if old := m[left[0].Name]; old != nil {
+			list = append(old[:len(old):len(old)], list...)
+		}
+		m[left[0].Name], left = list, left[n:]
+	}
+	for name, list := range m {
+		if !slices.IsSortedFunc(list, order) {
+			m[name] = slices.SortedStableFunc(slices.Values(list), order)
 		}
 	}
 	return m
@@ -60,18 +69,30 @@ func highest(f katprep.Format, list []katprep.Package) katprep.Package {
 	return slices.MaxFunc(list, func(a, b katprep.Package) int { return compare(f, a.EVR, b.EVR) })
 }
 
-// keys lists the packages of both sides, sorted by name and architecture.
+// keys lists the packages that may differ, sorted by name and architecture:
+// those of names of which not everything is the same on both sides.
 func (p *pair) keys() []katprep.PackageKey {
 	var keys []katprep.PackageKey
-	for _, m := range []packages{p.was(), p.now()} {
-		for _, list := range m {
+	was, now := p.was(), p.now()
+	add := func(m, other packages) {
+		for name, list := range m {
+			if slices.EqualFunc(list, other[name], alike) {
+				continue
+			}
 			for _, pk := range list {
 				keys = append(keys, pk.Key())
 			}
 		}
 	}
+	add(was, now)
+	add(now, was)
 	slices.SortFunc(keys, compareKeys)
 	return slices.Compact(keys)
+}
+
+// alike reports whether two packages do not differ in what makes a change.
+func alike(a, b katprep.Package) bool {
+	return a.Arch == b.Arch && a.EVR == b.EVR && a.Vendor == b.Vendor && a.Source == b.Source
 }
 
 func compareKeys(a, b katprep.PackageKey) int {
