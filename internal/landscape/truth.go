@@ -125,6 +125,36 @@ func (s *Server) RemoveHost(name string) {
 	s.hosts = slices.DeleteFunc(slices.Clone(s.hosts), func(o *host) bool { return o == h })
 }
 
+// RenameHost gives a host another name; it stays the same host, with its ID.
+// Unknown hosts and names that are taken are left alone.
+func (s *Server) RenameHost(name, to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.byName[name]
+	if h == nil || s.byName[to] != nil {
+		return
+	}
+	delete(s.byName, name)
+	h.name = to
+	s.byName[to] = h
+	s.hosts = slices.Clone(s.hosts)
+	sortHosts(s.hosts, []string{"name"})
+}
+
+// Reregister deletes a host and registers the same machine under another
+// name: for the server it is a new host, with another ID.
+func (s *Server) Reregister(name, to string) {
+	s.RenameHost(name, to)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h := s.byName[to]; h != nil {
+		delete(s.byID, h.id)
+		s.nextID++
+		h.id = s.nextID
+		s.byID[h.id] = h
+	}
+}
+
 // AddHost creates a host that is not registered: no content, no facts.
 func (s *Server) AddHost(name string) {
 	s.mu.Lock()
