@@ -280,6 +280,28 @@ func TestCore(t *testing.T) {
 	if err != nil || again.ID != first.ID {
 		t.Errorf("after a restart: %q, %v, want %q", again.ID, err, first.ID)
 	}
+	if _, in, found, err := c.FindDowntime(t.Context(), target); err != nil || !found || !in {
+		t.Errorf("after a restart: found %v, in effect %v, %v", found, in, err)
+	}
+	n.KillCore(t)
+	amid := named("db01.example.test")
+	patient, err := nagios.New(nagios.Options{URL: n.URL, Login: creds.Login{User: "nagiosadmin", Password: creds.NewSecret("nagiosadmin-secret")}, Patience: 8 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := patient.Schedule(t.Context(), amid, w, "patching")
+		done <- err
+	}()
+	n.Swallow(t, 2) // accepted, and lost: one for the host, one for its services
+	n.ReviveCore(t)
+	if err := <-done; err != nil {
+		t.Errorf("a restart between the commands and their confirmation: %v", err)
+	}
+	if err := c.EndDowntime(t.Context(), amid); err != nil {
+		t.Error(err)
+	}
 	n.KillCore(t)
 	quick, err := nagios.New(nagios.Options{URL: n.URL, Login: creds.Login{User: "nagiosadmin", Password: creds.NewSecret("nagiosadmin-secret")}, Timeout: 500 * time.Millisecond, Patience: time.Second})
 	if err != nil {

@@ -11,10 +11,26 @@ import (
 	"github.com/stdevel/katprep/act"
 )
 
-// confirm looks until each open job is shown as wanted.
+// confirm looks until each open job is shown as wanted. What was accepted and
+// is not listed after half of the patience may have got lost with a core that
+// was restarted: it is sent once more.
 func (s *Scheduler) confirm(ctx context.Context, js []*job) {
-	why := map[*job]string{}
-	err := s.until(ctx, func() (bool, error) {
+	why, err := s.watch(ctx, js, s.r.Patience/2)
+	if len(open(js)) > 0 && ctx.Err() == nil && (err == nil || passing(err)) {
+		if err == nil {
+			s.request(ctx, open(js))
+		}
+		why, err = s.watch(ctx, js, s.r.Patience/2)
+	}
+	for _, j := range open(js) {
+		j.err = s.unconfirmed(j, why[j], err)
+	}
+}
+
+// watch looks for a while, and says what of each open job is not shown.
+func (s *Scheduler) watch(ctx context.Context, js []*job, patience time.Duration) (why map[*job]string, err error) {
+	why = map[*job]string{}
+	err = s.untilWithin(ctx, patience, func() (bool, error) {
 		todo := open(js)
 		if len(todo) == 0 {
 			return true, nil
@@ -32,9 +48,7 @@ func (s *Scheduler) confirm(ctx context.Context, js []*job) {
 		}
 		return len(open(todo)) == 0, nil
 	})
-	for _, j := range open(js) {
-		j.err = s.unconfirmed(j, why[j], err)
-	}
+	return why, err
 }
 
 func (s *Scheduler) unconfirmed(j *job, why string, err error) error {

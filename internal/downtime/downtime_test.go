@@ -23,7 +23,9 @@ type memory struct {
 	entries  []downtime.Entry
 	delay    int  // looks until something sent is shown
 	lose     bool // accepts and forgets
+	forget   int  // requests that are accepted and forgotten
 	wrong    time.Duration
+	late     int // looks until anything is in effect
 	broken   int // looks that fail
 	restart  int // looks that fail after each change
 	sent     int
@@ -61,8 +63,9 @@ func (m *memory) Entries(context.Context, []string) ([]downtime.Entry, error) {
 		return nil, nil
 	}
 	es := slices.Clone(m.entries)
+	m.late--
 	for i := range es {
-		es[i].InEffect = !es[i].Start.After(time.Now()) && es[i].End.After(time.Now())
+		es[i].InEffect = m.late < 0 && !es[i].Start.After(time.Now()) && es[i].End.After(time.Now())
 	}
 	return es, nil
 }
@@ -72,7 +75,7 @@ func (m *memory) Send(_ context.Context, rs []downtime.Request) []error {
 	defer m.mu.Unlock()
 	m.sent += len(rs)
 	m.broken += m.restart
-	if m.lose {
+	if m.forget -= len(rs); m.lose || m.forget >= 0 {
 		return make([]error, len(rs))
 	}
 	for _, r := range rs {
@@ -181,6 +184,34 @@ func TestSlowAndRestartingSystems(t *testing.T) {
 	}
 	if m.sent != 1 || len(m.entries) != 0 {
 		t.Errorf("%d requests, %d entries left", m.sent, len(m.entries))
+	}
+}
+
+// TestLostWithARestart: what a core was restarted over is sent again.
+func TestLostWithARestart(t *testing.T) {
+	m := newMemory()
+	m.forget = 1
+	if _, err := downtime.New(m, rules()).Schedule(t.Context(), target, hour(), "x"); err != nil {
+		t.Fatal(err)
+	}
+	if m.sent != 2 || len(m.entries) != 3 {
+		t.Errorf("%d requests, %d entries; want 2 and 3", m.sent, len(m.entries))
+	}
+}
+
+// TestAppliedLate: a system that was restarted lists a downtime before it is
+// in effect; it is looked at again.
+func TestAppliedLate(t *testing.T) {
+	m := newMemory()
+	w := hour()
+	m.add(downtime.Entry{Host: "a", Comment: "katprep-x y", Start: w.Start, End: w.End})
+	m.late = 3
+	if _, in, found, err := downtime.New(m, rules()).FindDowntime(t.Context(), target); !in || !found || err != nil {
+		t.Errorf("in effect %v, found %v, %v", in, found, err)
+	}
+	m.late = 1 << 30
+	if _, in, found, err := downtime.New(m, rules()).FindDowntime(t.Context(), target); in || !found || err != nil {
+		t.Errorf("never applied: in effect %v, found %v, %v", in, found, err)
 	}
 }
 

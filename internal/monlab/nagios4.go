@@ -3,6 +3,7 @@
 package monlab
 
 import (
+	"bufio"
 	"context"
 	_ "embed" // configuration files
 	"fmt"
@@ -174,6 +175,21 @@ func (n *Nagios4) KillCore(t testing.TB) {
 	_ = os.Remove(filepath.Join(n.dir, "rw/nagios.cmd"))
 	must(t, fifo(filepath.Join(n.dir, "rw/nagios.cmd")))
 	must(t, n.as.own(n.dir))
+}
+
+// Swallow reads the commands that nobody else reads after KillCore, as a core
+// does that ends before it obeys them, and returns when there were so many.
+func (n *Nagios4) Swallow(t testing.TB, commands int) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(n.dir, "rw/nagios.cmd"), os.O_RDWR, 0) // both: it does not wait for a writer
+	must(t, err)
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for range commands {
+		if !lines.Scan() {
+			must(t, fmt.Errorf("commands of nagios: %w", lines.Err()))
+		}
+	}
 }
 
 // ReviveCore ends KillCore.
