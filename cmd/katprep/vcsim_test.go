@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
+	"net/url"
 	"os"
 
 	"github.com/vmware/govmomi/simulator"
@@ -25,6 +26,7 @@ func startVCenter(file string, names []string) error {
 		return err
 	}
 	model.Service.TLS = new(tls.Config)
+	model.Service.Listen = &url.URL{User: url.UserPassword("user", "pass")} // else any login would do
 	server := model.Service.NewServer()
 	if err := renameVMs(model, names); err != nil {
 		return err
