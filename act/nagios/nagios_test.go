@@ -189,6 +189,24 @@ func TestPagesForPeople(t *testing.T) {
 	}
 }
 
+// TestNames: a name is set through one kind of CGIs, and found and ended
+// through the other.
+func TestNames(t *testing.T) {
+	n := lab.Nagios4(t, monlab.Nagios4Options{})
+	target := named(`bang! 'q' "d"`)
+	ref, err := client(t, n, "nagiosadmin").Schedule(t.Context(), target, hours(1), "it's \"quoted\"; & done!")
+	if err != nil || ref.Data["services"] != "1" {
+		t.Fatalf("Schedule = %+v, %v", ref, err)
+	}
+	pages := client(t, withoutJSON(t, n), "nagiosadmin")
+	if found, in, ok, err := pages.FindDowntime(t.Context(), target); err != nil || !ok || !in || found.ID != ref.ID {
+		t.Errorf("FindDowntime = %+v, found %v, in effect %v, %v; want %s", found, ok, in, err, ref.ID)
+	}
+	if err := pages.EndDowntime(t.Context(), target); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDateFormats: what a server writes 11-12-2026 another one reads as
 // December, and says that it was successful.
 func TestDateFormats(t *testing.T) {

@@ -167,6 +167,29 @@ func TestSharedMaintenance(t *testing.T) {
 	}
 }
 
+// TestExpired: a maintenance that ended by itself stays in Zabbix' list, and
+// is cleaned up like another one.
+func TestExpired(t *testing.T) {
+	z := lab.Zabbix(t)
+	ids := landscape(t, z)
+	c := client(t, z.URL, "Admin", "zabbix")
+	target := act.Target{Name: "web01.example.test", Marker: "katprep-expired"}
+	start := time.Now().Add(-2 * time.Hour).Unix()
+	z.Call(t, "maintenance.create", map[string]any{
+		"name": "katprep-expired web01.example.test", "active_since": start, "active_till": start + 3600, "hosts": []map[string]string{{"hostid": ids[target.Name]}},
+		"timeperiods": []map[string]any{{"timeperiod_type": 0, "start_date": start, "period": 3600}},
+	}, nil)
+	if _, in, found, err := c.FindDowntime(t.Context(), target); !found || in || err != nil {
+		t.Errorf("found %v, in effect %v, %v", found, in, err)
+	}
+	if err := c.EndDowntime(t.Context(), target); err != nil {
+		t.Error(err)
+	}
+	if _, _, found, err := c.FindDowntime(t.Context(), target); found || err != nil {
+		t.Errorf("afterwards: found %v, %v", found, err)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	z := lab.Zabbix(t)
 	landscape(t, z)
