@@ -21,6 +21,7 @@ type maintPlanCmd struct {
 	Snapshot string `placeholder:"REV" help:"Plan from this snapshot (default: the run's before-snapshot, or the latest)."`
 	Title    string `placeholder:"TEXT" help:"What the run is for."`
 	DryRun   bool   `short:"n" help:"Show the plan and do not keep it."`
+	Check    bool   `help:"Ask monitoring and hypervisors whether downtimes and VM snapshots will work; a plan with an obstacle is not kept."`
 	Replan   string `placeholder:"RUN" help:"Plan anew, under a new name, what this run was to do. It must not have begun."`
 
 	Erratum        []string      `placeholder:"ID" group:"What is done" help:"Only these errata."`
@@ -42,8 +43,8 @@ type maintPlanCmd struct {
 
 // Help adds to the command's help.
 func (maintPlanCmd) Help() string {
-	return `Needs nothing but the archive. The plan is kept there, and a run does what it
-says and nothing else.
+	return `Needs nothing but the archive, unless --check asks the other systems as well.
+The plan is kept there, and a run does what it says and nothing else.
 
   katprep maintenance plan patch-2026-11 --group 'prod/*' --security
   katprep maintenance plan patch-2026-11 --start 2026-11-12T22:00 --end 2026-11-13T04:00`
@@ -64,8 +65,16 @@ func (c *maintPlanCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.sayPlan(p); err != nil || c.DryRun {
+	if err := a.sayPlan(p); err != nil {
 		return err
+	}
+	if c.Check {
+		if err := a.obstacles(p, nil, nil); err != nil {
+			return err
+		}
+	}
+	if c.DryRun {
+		return nil
 	}
 	commit, err := arc.PutPlan(a.ctx, p)
 	if err != nil {

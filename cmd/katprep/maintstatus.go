@@ -205,12 +205,18 @@ func (c *maintCheckCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	return a.obstacles(rec.Plan, rec.Journal, keep)
+}
+
+// obstacles prints what stands in the way of the plan's downtimes and VM
+// snapshots, and is an error if anything does.
+func (a *app) obstacles(p katprep.Plan, journal []katprep.Entry, keep func(*katprep.HostPlan) bool) error {
 	cfg, err := a.config()
 	if err != nil {
 		return err
 	}
 	e := &act.Engine{
-		Plan: rec.Plan, Systems: a.systems(cfg), Journal: act.Recorded(rec.Journal), Options: act.Options{By: a.author().Name, Select: keep},
+		Plan: p, Systems: a.systems(cfg), Journal: act.Recorded(journal), Options: act.Options{By: a.author().Name, Select: keep},
 	}
 	obstacles, err := e.Precheck(a.ctx)
 	if err != nil {
@@ -232,6 +238,6 @@ func (c *maintCheckCmd) Run(a *app) error {
 	if len(obstacles) > 0 {
 		return katprep.Errorf(katprep.Partial, "%s will not work", plural(len(obstacles), "step", "steps"))
 	}
-	a.term.Note("no obstacle was found for run %s", rec.Plan.Run)
+	a.term.Note("no obstacle was found for run %s", p.Run)
 	return nil
 }
