@@ -59,7 +59,7 @@ func (p *pair) cachePath() string { return ".katprep/" + p.key() }
 // for the details of errata, which are known only when they are met.
 func (b *builder) pairKey(p *pair) string {
 	h := sha256.New()
-	for _, s := range []string{b.views.hash, b.o.Title, b.o.Version, string(p.Before.Commit), string(p.After.Commit), p.title(), p.dir, p.from.Signature.Text(), p.to.Signature.Text(), p.journalState(), itoa(b.o.Rows)} {
+	for _, s := range []string{b.views.hash, b.o.Title, b.o.Version, b.o.Build, string(p.Before.Commit), string(p.After.Commit), p.title(), p.dir, p.from.Signature.Text(), p.to.Signature.Text(), p.journalState(), itoa(b.o.Rows)} {
 		h.Write([]byte(s + "\x00"))
 	}
 	if p.Record != nil {

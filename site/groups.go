@@ -53,7 +53,7 @@ type key struct{ h stdhash.Hash }
 
 func (b *builder) newKey() key {
 	k := key{sha256.New()}
-	k.add(b.views.hash, b.o.Title, b.o.Version, itoa(b.o.Rows))
+	k.add(b.views.hash, b.o.Title, b.o.Version, b.o.Build, itoa(b.o.Rows))
 	return k
 }
 

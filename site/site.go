@@ -57,6 +57,7 @@ type Pair struct {
 type Options struct {
 	Title     string                      // of the site; "" is "Patch evidence"
 	Version   string                      // of the program
+	Build     string                      // tells programs of one version apart while they are being developed; no page shows it
 	Policy    policy.Policy               // deadlines, and where criticality is found
 	Controls  []Control                   // references to standards; nil: the built-in ones
 	CommitURL string                      // prefix of links to commits, such as of a forge; may be empty

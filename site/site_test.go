@@ -427,6 +427,7 @@ func TestIncremental(t *testing.T) {
 		func() { m.Known[0].Title, m.Known[0].CVEs = "openssl: corrected", []string{"CVE-2026-1001"} },
 		func() { m.Records[0].Plan.Title = "Renamed" },
 		func() { o.Title = "Other" },
+		func() { o.Build = "another program" },
 	}
 	for i, step := range steps {
 		step()

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -110,6 +114,28 @@ func (a *app) compareAlso(arc *archive.Archive, o *site.Options, asked []string)
 		o.Compare = append(o.Compare, c)
 	}
 	return nil
+}
+
+// buildOf returns what tells programs of a version apart: nothing for a
+// release or a commit, the hash of the program while it is being developed.
+func buildOf(version string) (string, error) {
+	if version != "devel" && !strings.HasSuffix(version, "+dirty") {
+		return "", nil
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find this program: %w", err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read this program: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("read this program: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // siteOptions takes what the configuration says of the site.
