@@ -159,6 +159,16 @@ type Decision struct {
 	At      time.Time `json:"at"`      // UTC
 	Verdict string    `json:"verdict"` // "approved", "accepted", "rejected"
 	Comment string    `json:"comment,omitempty"`
+	Claim   *Claim    `json:"claim,omitempty"` // of a sign-off: what it is about
+}
+
+// A Claim is what katprep told of a run to the person who signed it off.
+// Whoever has the archive can compute it again.
+type Claim struct {
+	Before  CommitID `json:"before"`
+	After   CommitID `json:"after"`
+	Totals  Totals   `json:"totals"`
+	Version string   `json:"katprep"`
 }
 
 // A RunRecord is what the archive holds of one run.

@@ -16,12 +16,13 @@ import (
 )
 
 type archiveVerifyCmd struct {
-	Since   string `placeholder:"REV" help:"Take this snapshot and all before it as verified: quick enough for every run of a CI job."`
-	Anchor  string `placeholder:"FINGERPRINT" help:"The key that must have signed first, e.g. 'SHA256:…'."`
-	Record  bool   `help:"Put what was found on record in the archive: who verified, when, up to which commit. The site shows it."`
-	Bundles string `placeholder:"DIR" help:"Verify the whole history, with what was moved into the bundles in this folder."`
-	TSACA   string `name:"tsa-ca" placeholder:"FILE" help:"Certificates that must have issued the time-stamp service's (default: archive.stamp.ca_file)."`
-	State   string `placeholder:"FILE" help:"Where the last verified head and tags are kept (default: in the user's state directory)."`
+	Since   string   `placeholder:"REV" help:"Take this snapshot and all before it as verified: quick enough for every run of a CI job."`
+	Anchor  string   `placeholder:"FINGERPRINT" help:"The key that must have signed first, e.g. 'SHA256:…'."`
+	Record  bool     `help:"Put what was found on record in the archive: who verified, when, up to which commit. The site shows it."`
+	Bundles string   `placeholder:"DIR" help:"Verify the whole history, with what was moved into the bundles in this folder."`
+	Report  []string `type:"existingfile" placeholder:"FILE" help:"Compute this report.json of an export again, and compare."`
+	TSACA   string   `name:"tsa-ca" placeholder:"FILE" help:"Certificates that must have issued the time-stamp service's (default: archive.stamp.ca_file)."`
+	State   string   `placeholder:"FILE" help:"Where the last verified head and tags are kept (default: in the user's state directory)."`
 }
 
 // Help adds to the command's help.
@@ -34,6 +35,9 @@ rewritten since, or a tag that was moved, is found the next time. With --record
 the archive says, too, that somebody looked and what was found.
 
 Exit code 3: a link of the chain is broken; the first one is named.
+
+What was signed off is computed again. With --report, so is a report that was
+handed over.
 
   katprep archive verify --anchor SHA256:TkV4…
   katprep --output json archive verify --since latest~30`
@@ -73,6 +77,14 @@ func (c *archiveVerifyCmd) Run(a *app) error {
 	v, err := whole.Verify(a.ctx, o)
 	if err != nil {
 		return err
+	}
+	if err := a.verifyClaims(whole, v, o.Since); err != nil {
+		return err
+	}
+	for _, file := range c.Report {
+		if err := a.verifyReport(whole, v, file); err != nil {
+			return err
+		}
 	}
 	if err := c.say(a, v); err != nil {
 		return err

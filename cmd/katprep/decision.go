@@ -50,6 +50,9 @@ func (a *app) decide(id, verdict, comment string, after bool) error {
 	store := arc.PutApproval
 	if after {
 		store = arc.PutSignOff
+		if d.Claim, err = a.claim(rec.Plan.Run); err != nil {
+			return err
+		}
 	} else if len(rec.Journal) > 0 {
 		a.term.Warn("the run has begun already: the record will say so")
 	}
