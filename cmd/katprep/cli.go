@@ -9,7 +9,12 @@ const description = `Take Linux hosts through a patch day and keep the evidence.
 
 Inventories before and after are commits in a Git archive; reports and the
 site are computed from it. Without a configuration, "katprep snapshot" reads
-this machine. "katprep demo" plays a whole patch day on a simulated landscape.`
+this machine. "katprep demo" plays a whole patch day on a simulated landscape.
+
+Exit codes: 0 well; 1 error; 2 usage or configuration; 3 finished, but hosts
+failed or are unknown; 10 no archive; 11 archive or run in use; 12 credentials
+cannot be unlocked; 130 interrupted. Read on with "katprep man COMMAND";
+"katprep docs build" writes the whole documentation.`
 
 // groups head the commands in the help.
 var groups = []kong.Group{

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -62,7 +63,12 @@ func runWith(ctx context.Context, args []string, s streams, environ []string, pa
 		kong.Name("katprep"),
 		kong.Description(description),
 		kong.Writers(s.out, s.err),
-		kong.Exit(func(c int) { panic(exited(c)) }),
+		kong.Exit(func(c int) {
+			if len(args) == 0 {
+				c = exitUsage // help that nobody asked for
+			}
+			panic(exited(c))
+		}),
 		kong.ExplicitGroups(groups),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Resolvers(envResolver(env)),
@@ -71,7 +77,11 @@ func runWith(ctx context.Context, args []string, s streams, environ []string, pa
 	if err != nil {
 		panic(err) // the grammar itself is wrong: found by any test
 	}
-	parsed, err := parser.Parse(args)
+	if len(args) == 0 {
+		parser.Stdout = s.err
+	}
+	words := usualWords(args)
+	parsed, err := parser.Parse(words)
 	if err != nil {
 		return usageError(err, args, s, env, tm)
 	}
@@ -85,11 +95,25 @@ func runWith(ctx context.Context, args []string, s streams, environ []string, pa
 	return a.finish(parsed.Run(a))
 }
 
+// usualWords takes words that people try first for what is meant: "help",
+// "help COMMAND", "--version"; without any, they get the help.
+func usualWords(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case args[0] == "--version":
+		return append([]string{"version"}, args[1:]...)
+	}
+	return args
+}
+
 // usageError tells what is wrong with the command line, in JSON too if that is
 // wanted: the flags were not read, so it is looked for in the words.
 func usageError(err error, args []string, s streams, env map[string]string, tm *term.Terminal) int {
 	said, hint := err, usageHint(err)
-	if pe, ok := err.(*kong.ParseError); ok && pe.Context != nil && pe.Context.Command() == "" {
+	if pe, ok := err.(*kong.ParseError); ok && pe.Context != nil && wantsCommand(pe.Context) {
 		if word, ok := strings.CutPrefix(err.Error(), "unexpected argument "); ok {
 			said = fmt.Errorf("there is no command %s", word)
 		}
@@ -100,6 +124,15 @@ func usageError(err error, args []string, s streams, env map[string]string, tm *
 	}
 	tm.Error(said, hint)
 	return exitUsage
+}
+
+// wantsCommand reports whether the next word was to be a command.
+func wantsCommand(c *kong.Context) bool {
+	if len(c.Path) == 0 {
+		return false
+	}
+	n := c.Path[len(c.Path)-1].Node()
+	return slices.ContainsFunc(n.Children, func(k *kong.Node) bool { return k.Type == kong.CommandNode })
 }
 
 func wantsJSON(args []string, env map[string]string) bool {
