@@ -45,12 +45,12 @@ type Store struct {
 	opens int // counts openings, for the age of an open file
 }
 
-// A packFile is one pack; its index is in memory, its file open if recently
-// used.
+// A packFile is one pack; its index is in memory once something was looked up
+// in it, its file open if recently used.
 type packFile struct {
 	base string
 	made time.Time
-	*index
+	x    *index // the store's lock guards it
 	reader
 	mu    sync.Mutex
 	f     *os.File
@@ -110,7 +110,7 @@ func (s *Store) Refresh() error {
 			continue // repacked in between: the new pack has its objects
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %s.idx: %w", ErrDamaged, name, err)
+			return err
 		}
 		s.packs = append(s.packs, p)
 		s.known[name] = p
@@ -128,17 +128,28 @@ func (s *Store) openPack(base string) (*packFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := os.ReadFile(base + ".idx")
-	if err != nil {
-		return nil, err
-	}
-	x, err := parseIndex(raw)
-	if err != nil {
-		return nil, err
-	}
-	p := &packFile{base: base, made: st.ModTime(), index: x}
+	p := &packFile{base: base, made: st.ModTime()}
 	p.reader = reader{file: p, cache: s.cache, other: s.Read}
 	return p, nil
+}
+
+// index returns the pack's index, nil if the pack is gone. Most packs are
+// never asked: indexes of years would take more memory than a snapshot.
+func (p *packFile) index() (*index, error) {
+	if p.x != nil {
+		return p.x, nil
+	}
+	raw, err := os.ReadFile(p.base + ".idx")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		p.x, err = parseIndex(raw)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s.idx: %w", ErrDamaged, p.base, err)
+	}
+	return p.x, nil
 }
 
 // ReadAt reads from the pack's file, which is opened when needed.
@@ -207,19 +218,19 @@ func (s *Store) locate(h object.Hash) (*packFile, uint64, error) {
 	defer s.mu.Unlock()
 	// What belongs together was written about the same time: look at the
 	// last pack's neighbours first, and then farther and farther away.
+	var damage error
 	for far, n := 0, len(s.packs); far < n; far++ {
 		for _, at := range [...]int{s.last - far, s.last + far} {
 			if at < 0 || at >= n {
 				continue
 			}
 			p := s.packs[at]
-			i, ok := p.find(h)
+			offset, ok, err := p.locate(h)
+			if err != nil {
+				damage = err // perhaps another pack has it
+			}
 			if !ok {
 				continue
-			}
-			offset, ok := p.offset(i)
-			if !ok {
-				return nil, 0, fmt.Errorf("%w: index %s.idx", ErrDamaged, p.base)
 			}
 			if far > 0 {
 				s.last = at
@@ -228,7 +239,23 @@ func (s *Store) locate(h object.Hash) (*packFile, uint64, error) {
 			return p, offset, nil
 		}
 	}
-	return nil, 0, ErrNotFound
+	return nil, 0, cmp.Or(damage, ErrNotFound)
+}
+
+// locate finds an object in one pack.
+func (p *packFile) locate(h object.Hash) (offset uint64, ok bool, err error) {
+	x, err := p.index()
+	if x == nil {
+		return 0, false, err
+	}
+	i, ok := x.find(h)
+	if !ok {
+		return 0, false, nil
+	}
+	if offset, ok = x.offset(i); !ok {
+		return 0, false, fmt.Errorf("%w: index %s.idx", ErrDamaged, p.base)
+	}
+	return offset, true, nil
 }
 
 // Read returns an object. Its content is checked against its name.
@@ -325,12 +352,21 @@ func (s *Store) Prefix(prefix string) ([]object.Hash, error) {
 		return nil, nil
 	}
 	s.mu.Lock()
+	var damage error
 	for _, p := range s.packs {
-		for i, _ := p.find(first); i < p.count && hasPrefix(p.hash(i), prefix); i++ {
-			found[p.hash(i)] = true
+		x, err := p.index()
+		if x == nil {
+			damage = cmp.Or(damage, err)
+			continue
+		}
+		for i, _ := x.find(first); i < x.count && hasPrefix(x.hash(i), prefix); i++ {
+			found[x.hash(i)] = true
 		}
 	}
 	s.mu.Unlock()
+	if damage != nil {
+		return nil, damage
+	}
 	files, err := filepath.Glob(filepath.Join(s.dir, "objects", prefix[:2], prefix[2:]+"*"))
 	if err != nil {
 		return nil, err
