@@ -3,6 +3,7 @@ package icinga2_test
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,6 +58,7 @@ func TestBulk(t *testing.T) {
 	if n := c.Requests(); n > 6 { // hosts, services, before, 2 × 50 hosts, after
 		t.Errorf("%d requests, want at most 6", n)
 	}
+	findAll(t, c, ts)
 	endAll(t, c, ts)
 	restarted := make(chan error, 1)
 	go func() { restarted <- restartAmid(t, s) }()
@@ -79,6 +81,26 @@ func TestBulk(t *testing.T) {
 	}
 	if left := s.Call(t, "/v1/objects/downtimes", nil); len(left) > 0 {
 		t.Errorf("%d downtimes are left", len(left))
+	}
+}
+
+// findAll looks for the downtimes of all hosts at once, as an engine does that
+// goes host by host: they share the expensive queries, and each gets its own.
+func findAll(t *testing.T, c *icinga2.Client, ts []act.Target) {
+	t.Helper()
+	before := c.Requests()
+	var all sync.WaitGroup
+	for _, target := range ts {
+		all.Go(func() {
+			ref, in, found, err := c.FindDowntime(t.Context(), target)
+			if err != nil || !found || !in || ref.Data["host"] != target.Name || ref.Data["services"] != fmt.Sprint(manyServices) {
+				t.Errorf("%s: %+v, found %v, in effect %v, %v", target.Name, ref, found, in, err)
+			}
+		})
+	}
+	all.Wait()
+	if n := int(c.Requests() - before); n > len(ts)+len(ts)/2 { // one by name each, and what they share
+		t.Errorf("%d requests for %d hosts", n, len(ts))
 	}
 }
 

@@ -46,7 +46,7 @@ func (c *Client) Entries(ctx context.Context, hosts []string) ([]downtime.Entry,
 	}
 	attrs := []string{"host_name", "service_name", "author", "comment", "start_time", "end_time", "trigger_time", "triggered_by", "parent"}
 	if c.children {
-		hosts = make([]string, few+1) // those of dependent hosts are wanted as well
+		hosts = nil // those of dependent hosts are wanted as well
 	}
 	if err := c.ofHosts(ctx, "downtimes", attrs, hosts, &list); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package icinga2
 
 import (
 	"context"
+	"encoding/json"
 	"net/netip"
 	"slices"
 	"strings"
@@ -82,19 +83,16 @@ func (c *Client) byName(ctx context.Context, t act.Target) (f downtime.Found, ok
 	return f, false
 }
 
-// ofHosts reads objects that belong to hosts. A user without the permission
-// for filter expressions gets them by reading all.
+// ofHosts reads objects that belong to at least these hosts.
 func (c *Client) ofHosts(ctx context.Context, kind string, attrs, hosts []string, results any) error {
-	body := map[string]any{"attrs": attrs}
-	if len(hosts) > few {
-		return c.query(ctx, kind, body, results)
+	raw, err := c.together(ctx, kind, attrs, hosts)
+	if err != nil || raw == nil {
+		return err
 	}
-	body["filter"], body["filter_vars"] = "host.name in hosts", map[string]any{"hosts": hosts}
-	err := c.query(ctx, kind, body, results)
-	if err != nil && katprep.KindOf(err) == katprep.Denied && strings.Contains(err.Error(), "filter-expression") {
-		return c.query(ctx, kind, map[string]any{"attrs": attrs}, results)
+	if err := json.Unmarshal(raw, results); err != nil {
+		return katprep.Errorf(katprep.Corrupt, "Icinga 2 at %s: results: %w", c.base, err)
 	}
-	return err
+	return nil
 }
 
 // Services implements downtime.Driver.

@@ -47,6 +47,7 @@ type Client struct {
 	base     string
 	login    creds.Login
 	children bool
+	reads    reads
 }
 
 // New returns a client; nothing is sent. Errors are of kind katprep.Invalid.
