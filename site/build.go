@@ -80,7 +80,7 @@ func (b *builder) build(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, step := range []func(context.Context) error{b.hostPages, b.erratumPages, b.cvePages, b.packagePages, b.governancePages, b.listPages, b.trendPage, b.recordPages, b.tables, b.feed, b.search, b.assets, b.saveVersion, b.saveGroups} {
+	for _, step := range []func(context.Context) error{b.hostPages, b.erratumPages, b.cvePages, b.packagePages, b.governancePages, b.listPages, b.trendPage, b.recordPages, b.tables, b.moreTables, b.feed, b.search, b.assets, b.saveVersion, b.saveGroups} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 type chart struct {
 	ID, Title, Desc string
 	SVG             template.HTML
+	Legend          []legendEntry
 	Head            []string
 	Rows            [][]string
 }
@@ -49,6 +50,7 @@ func (b *builder) pendingChart() chart {
 		c.Head = append(c.Head, render.SeverityWord(s).Text)
 	}
 	var bars []bar
+	day := dayOf(b.last(60))
 	for _, s := range b.last(60) {
 		row := []string{render.Time(s.Snapshot.Finished)}
 		bb := bar{label: day(s.Snapshot.Finished)}
@@ -59,7 +61,7 @@ func (b *builder) pendingChart() chart {
 		}
 		bars, c.Rows = append(bars, bb), append(c.Rows, row)
 	}
-	c.SVG = drawBars(c, bars, []string{"s4", "s3", "s2", "s1", "s0"}, 0)
+	c.draw(bars, []string{"s4", "s3", "s2", "s1", "s0"}, c.Head[1:])
 	return c
 }
 
@@ -76,7 +78,7 @@ func (b *builder) latencyChart() chart {
 		}
 		bars, c.Rows = append(bars, bar{label, []int{n}}), append(c.Rows, []string{label, itoa(n)})
 	}
-	c.SVG = drawBars(c, bars, []string{"s1"}, 0)
+	c.draw(bars, []string{"s1"}, nil)
 	return c
 }
 
@@ -84,16 +86,25 @@ func (b *builder) latencyChart() chart {
 func (b *builder) coverageChart() chart {
 	c := chart{ID: "coverage", Title: "Hosts read in each snapshot", Desc: "Read in full, in part, and not at all.", Head: []string{"Snapshot", "in full", "in part", "not at all"}}
 	var bars []bar
+	day := dayOf(b.last(60))
 	for _, s := range b.last(60) {
 		n := s.Snapshot.Counts
 		bars = append(bars, bar{day(s.Snapshot.Finished), []int{n.Failed, n.Incomplete, n.Collected}})
 		c.Rows = append(c.Rows, []string{render.Time(s.Snapshot.Finished), itoa(n.Collected), itoa(n.Incomplete), itoa(n.Failed)})
 	}
-	c.SVG = drawBars(c, bars, []string{"s4", "s3", "ok"}, 0)
+	c.draw(bars, []string{"s4", "s3", "ok"}, []string{"not at all", "in part", "in full"})
 	return c
 }
 
-func day(t time.Time) string { return t.UTC().Format("01-02") }
+// dayOf writes days short: with the year, and without the day, if there are
+// more than a year's.
+func dayOf(list []katprep.SnapshotRef) func(time.Time) string {
+	layout := "01-02"
+	if n := len(list); n > 0 && list[n-1].Snapshot.Finished.Sub(list[0].Snapshot.Finished) > 330*24*time.Hour {
+		layout = "2006-01"
+	}
+	return func(t time.Time) string { return t.UTC().Format(layout) }
+}
 
 // A bar is a stack of parts, the most important at the bottom.
 type bar struct {
@@ -108,6 +119,40 @@ func (b bar) sum() (n int) {
 	return n
 }
 
+// A legendEntry says what a part of a bar is.
+type legendEntry struct {
+	Swatch template.HTML
+	Text   string
+}
+
+// draw makes the picture, and its legend if bars have several parts.
+func (c *chart) draw(bars []bar, classes, names []string) {
+	c.SVG = drawBars(*c, bars, classes, 0)
+	for i, name := range names {
+		m := &markup{}
+		m.lit(`<svg class="swatch" viewBox="0 0 18 14" width="18" height="14" aria-hidden="true">`).part(c.ID, classes[i], 0, 0, 18, 14).lit(`</svg>`)
+		c.Legend = append(c.Legend, legendEntry{m.html(), name})
+	}
+}
+
+// textures are what tells parts apart where colours do not: in print, and for
+// who does not see them. Each is the path of a tile of eight by eight.
+var textures = map[string]string{
+	"s4": "M0 0L8 8M0 8L8 0", "s3": "M0 8L8 0", "s2": "M0 4H8", "s1": "M4 0V8", "s0": "M3 3h2v2H3z", "ok": "",
+}
+
+// part draws a rectangle of a class with its texture above it.
+func (m *markup) part(id, class string, x, y, w, h int) *markup {
+	rect := func(attr, val string) {
+		m.lit(`<rect `).lit(attr).lit(`="`).lit(val).lit(`" x="`).int(x).lit(`" y="`).int(y).lit(`" width="`).int(w).lit(`" height="`).int(h).lit(`"/>`)
+	}
+	rect("class", class)
+	if textures[class] != "" {
+		rect("fill", "url(#"+id+"-"+class+")")
+	}
+	return m
+}
+
 // drawBars draws stacked bars. Classes colour the parts by style sheet, since
 // the policy of the pages allows no styles in them.
 func drawBars(c chart, bars []bar, classes []string, top int) template.HTML {
@@ -117,6 +162,13 @@ func drawBars(c chart, bars []bar, classes []string, top int) template.HTML {
 	top = roundUp(top)
 	m := &markup{}
 	m.lit(`<svg class="chart" viewBox="0 0 `).int(chartW).lit(" ").int(chartH).lit(`" role="img" aria-labelledby="`).lit(c.ID).lit(`-t `).lit(c.ID).lit(`-d"><title id="`).lit(c.ID).lit(`-t">`).text(c.Title).lit(`</title><desc id="`).lit(c.ID).lit(`-d">`).text(c.Desc).lit(`</desc>`)
+	m.lit(`<defs>`)
+	for _, class := range classes {
+		if tile := textures[class]; tile != "" {
+			m.lit(`<pattern id="`).lit(c.ID).lit(`-`).lit(class).lit(`" width="8" height="8" patternUnits="userSpaceOnUse"><path class="tile" d="`).lit(tile).lit(`"/></pattern>`)
+		}
+	}
+	m.lit(`</defs>`)
 	height := chartH - chartB - chartTop
 	for i := range 5 { // grid
 		y := chartH - chartB - height*i/4
@@ -136,7 +188,7 @@ func drawBars(c chart, bars []bar, classes []string, top int) template.HTML {
 			}
 			y -= h
 			if h > 0 {
-				m.lit(`<rect class="`).lit(classes[j]).lit(`" x="`).int(x).lit(`" y="`).int(y).lit(`" width="`).int(width).lit(`" height="`).int(h).lit(`"/>`)
+				m.part(c.ID, classes[j], x, y, width, h)
 			}
 		}
 		if i%every == 0 {

@@ -211,6 +211,7 @@ type erratumPage struct {
 	base
 	Erratum *katprep.Erratum
 	Sum     erratumSum
+	Slug    string // of its files
 	Said    vendorText
 	Text    string // file with all that the vendor says; "" if the page has it
 	Rows    []erratumRow
@@ -270,7 +271,7 @@ func (b *builder) erratumPage(e *katprep.Erratum) error {
 	}
 	b.m.erratumSums[e.ID] = sum
 	delete(b.m.records, e.ID)
-	d := erratumPage{Erratum: e, Sum: sum, Said: saidBy(e)}
+	d := erratumPage{Erratum: e, Sum: sum, Slug: idSlug(e.ID), Said: saidBy(e)}
 	if d.Said.Cut {
 		d.Text = idSlug(e.ID) + ".txt"
 	}
@@ -280,6 +281,9 @@ func (b *builder) erratumPage(e *katprep.Erratum) error {
 		key = b.liveKey(key)
 	}
 	err := b.once(name, key, func() error {
+		if err := b.save("errata/"+idSlug(e.ID), erratumTable(rows)); err != nil {
+			return err
+		}
 		if d.Text != "" {
 			if err := b.later("errata/"+d.Text, func(buf *bytes.Buffer) error { return wholeText(buf, e) }); err != nil {
 				return err

@@ -198,7 +198,7 @@ func (m *markup) deadline(d verdict) *markup {
 		m.lit(` <span class="soft t">`).lit(d.due).lit(`</span>`)
 	}
 	if d.exception != "" {
-		m.lit(` <a class="soft" href="`).text(m.root).lit(`exceptions.html">exception `).text(d.exception).lit(`</a>`)
+		m.lit(` <a class="soft nb" href="`).text(m.root).lit(`exceptions.html">exception `).text(d.exception).lit(`</a>`)
 		if r := d.remark(); r != "" {
 			m.lit(` <span class="bad">`).lit(r).lit(`</span>`)
 		}

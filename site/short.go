@@ -59,9 +59,25 @@ func saidBy(e *katprep.Erratum) (v vendorText) {
 			text, v.Cut = clip(text, left), true
 		}
 		left -= len(text)
-		v.Paragraphs = append(v.Paragraphs, render.Paragraphs(text)...)
+		for _, p := range render.Paragraphs(text) {
+			v.Paragraphs = append(v.Paragraphs, joinLines(p))
+		}
 	}
 	return v
+}
+
+// joinLines joins the lines of a paragraph that were broken at the end of a
+// line only: points of a list stay lines of their own.
+func joinLines(lines []string) (out []string) {
+	for i, l := range lines {
+		point := strings.HasPrefix(l, "* ") || strings.HasPrefix(l, "- ") || strings.HasPrefix(l, "• ")
+		if i == 0 || point {
+			out = append(out, l)
+		} else {
+			out[len(out)-1] += " " + l
+		}
+	}
+	return out
 }
 
 // wholeText writes everything that the vendor says into a file of plain text.

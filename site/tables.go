@@ -133,11 +133,11 @@ func (b *builder) tables(context.Context) error {
 	for _, f := range b.gov.overdue {
 		overdue.add(f.Host.Name, f.Erratum.ID, string(f.Erratum.Severity), string(f.Erratum.Issued), f.Deadline.due, itoa(f.Days), f.Deadline.exception)
 	}
-	pairs := &table{head: []string{"name", "run", "before", "after", "finished", "hosts", "unknown", "changed", "unchanged", "added", "removed"}}
+	pairs := &table{head: []string{"name", "run", "outcome", "before", "after", "finished", "hosts", "unknown", "changed", "unchanged", "added", "removed"}}
 	for _, p := range slices.Backward(b.m.pairs) {
 		if p.complete() {
 			t := p.totals
-			pairs.add(p.title(), string(p.Run), string(p.Before.Commit), string(p.After.Commit), p.After.Snapshot.Finished.UTC().Format(time.RFC3339), itoa(t.Hosts), itoa(t.Unknown), itoa(t.Changed), itoa(t.Unchanged), itoa(t.Added), itoa(t.Removed))
+			pairs.add(p.title(), string(p.Run), p.Outcome().Text, string(p.Before.Commit), string(p.After.Commit), p.After.Snapshot.Finished.UTC().Format(time.RFC3339), itoa(t.Hosts), itoa(t.Unknown), itoa(t.Changed), itoa(t.Unchanged), itoa(t.Added), itoa(t.Removed))
 		}
 	}
 	for _, d := range []struct {
@@ -186,7 +186,7 @@ func (b *builder) feed(context.Context) error {
 			f.ID, f.Updated = "urn:katprep:first:"+string(b.m.snapshots[0].Commit), at
 		}
 		t := p.totals
-		sum := itoa(t.Unknown) + " unknown, " + itoa(t.Changed) + " changed, " + itoa(t.Unchanged) + " unchanged of " + itoa(t.Hosts) + " hosts"
+		sum := p.Outcome().Text + ": " + itoa(t.Unknown) + " unknown, " + itoa(t.Changed) + " changed, " + itoa(t.Unchanged) + " unchanged of " + itoa(t.Hosts) + " hosts"
 		f.Entries = append(f.Entries, atomEntry{"urn:katprep:" + string(p.Before.Commit) + ":" + string(p.After.Commit), p.title(), at, atomLink{p.dir + "/index.html"}, sum})
 	}
 	return b.file("feed.atom", func(w io.Writer) error {
