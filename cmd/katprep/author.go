@@ -18,7 +18,9 @@ func (a *app) author() archive.Person {
 	}
 	for _, v := range [][2]string{
 		{"GITLAB_USER_NAME", "GITLAB_USER_EMAIL"},
-		{"GITHUB_ACTOR", ""},
+		{"GITHUB_ACTOR", ""}, {"FORGEJO_ACTOR", ""}, {"GITEA_ACTOR", ""},
+		{"BUILD_USER", "BUILD_USER_EMAIL"},                // Jenkins
+		{"BUILD_REQUESTEDFOR", "BUILD_REQUESTEDFOREMAIL"}, // Azure Pipelines
 		{"GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL"},
 	} {
 		if name := a.env[v[0]]; name != "" {

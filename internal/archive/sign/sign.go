@@ -16,6 +16,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/hiddeco/sshsig"
@@ -245,6 +246,10 @@ func openPGP(o Options) (*Signer, error) {
 		if err := e.DecryptPrivateKeys(pass); err != nil {
 			return nil, katprep.Errorf(katprep.Unlock, "signing key %s: %w", o.OpenPGPKey, err)
 		}
+	}
+	if _, ok := e.SigningKey(time.Now()); !ok {
+		return nil, katprep.Errorf(katprep.Denied, "signing key %s (%s) has expired, was revoked, or is not one for signing", o.OpenPGPKey, fingerprint(e)).
+			WithHint("prolong it with: gpg --quick-set-expire; or let a new one in: katprep archive keys add FILE")
 	}
 	key, err := pgpKey(e)
 	if err != nil {
