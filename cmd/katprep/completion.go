@@ -98,6 +98,7 @@ func (c *completeCmd) Run(a *app, k *kong.Kong) error {
 
 // A typedLine is what the words before the last one mean.
 type typedLine struct {
+	root  *kong.Node
 	node  *kong.Node
 	flags []*kong.Flag
 	args  int
@@ -106,7 +107,7 @@ type typedLine struct {
 }
 
 func readLine(model *kong.Application, words []string) *typedLine {
-	l := &typedLine{node: model.Node, flags: slices.Clone(model.Flags), given: map[string]string{}}
+	l := &typedLine{root: model.Node, node: model.Node, flags: slices.Clone(model.Flags), given: map[string]string{}}
 	for _, w := range words {
 		l.word(w)
 	}
@@ -149,6 +150,12 @@ func (l *typedLine) candidates(a *app, last string) []string {
 	var names []string
 	for _, c := range commands(l.node) {
 		names = append(names, c.Name)
+	}
+	if l.node.FullPath() == "katprep man" && l.args == 0 {
+		for _, c := range commands(l.root) {
+			names = append(names, c.Name)
+		}
+		return append(names, "archive-format", "katprep.yml", "template")
 	}
 	if n := len(l.node.Positional); n > 0 && (l.args < n || l.node.Positional[n-1].IsCumulative()) {
 		p := l.node.Positional[min(l.args, n-1)]
