@@ -60,8 +60,8 @@ func job(b *testing.B, path, what string) (took, cpu time.Duration, peak float64
 	return time.Duration(ms) * time.Millisecond, cpu, float64(kb) / 1024
 }
 
-// benchChild does one job: "write HOSTS DAY PACKAGES", "compare BEFORE AFTER",
-// "all", "verify", "maintain", "log", "history NAME".
+// benchChild does one job: "write HOSTS DAY PACKAGES", "simulate HOSTS DAYS
+// PACKAGES", "compare BEFORE AFTER", "all", "verify", "maintain", "log", "history NAME".
 func benchChild(path, what string) error {
 	f := strings.Fields(what)
 	if dir := os.Getenv("KATPREP_BENCH_PROFILE"); dir != "" { // a folder for processor profiles
@@ -75,8 +75,10 @@ func benchChild(path, what string) error {
 		defer pprof.StopCPUProfile()
 	}
 	var l *landscape
-	if f[0] == "write" {
+	if f[0] == "write" || f[0] == "simulate" {
 		l = smallLandscape(atoi(f[1]), atoi(f[3]))
+	}
+	if f[0] == "write" {
 		l.until(atoi(f[2]), churn)
 	}
 	begin := time.Now()
@@ -88,6 +90,8 @@ func benchChild(path, what string) error {
 	switch f[0] {
 	case "write":
 		err = writeDay(ctx, a, l, l.day)
+	case "simulate":
+		err = simulate(ctx, a, l, atoi(f[2]))
 	case "compare":
 		err = compare(ctx, a, f[1], f[2])
 	case "all":

@@ -58,6 +58,19 @@ func TestMaintain(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			// What was packed travels, through go-git as well.
+			remote := bare(t)
+			if _, err := a.Push(ctx, Remote{Name: "copy", URL: remote}); err != nil {
+				t.Fatal(err)
+			}
+			fsck(t, remote)
+			c, _ := create(t)
+			if _, err := c.Pull(ctx, Remote{Name: "copy", URL: remote}); err != nil {
+				t.Fatal(err)
+			}
+			if v := verify(t, c, VerifyOptions{}); v.Broken() != nil || v.Commits != 35 {
+				t.Errorf("pulled: %d commits, %v", v.Commits, v.Findings)
+			}
 		})
 	}
 }
