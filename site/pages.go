@@ -363,6 +363,7 @@ func (b *builder) erratumRow(e *katprep.Erratum, records []record) erratumRow {
 type cvePage struct {
 	base
 	ID      string
+	Sum     erratumSum // over all of Errata
 	Errata  []cveErratum
 	Sources []string
 }
@@ -384,7 +385,9 @@ func (b *builder) cvePages(context.Context) error {
 		path := "cves/" + idSlug(c) + ".html"
 		d := cvePage{base: b.base(path, "cves", c, true), ID: c, Sources: b.sources()}
 		for _, id := range slices.Compact(by[c]) {
-			d.Errata = append(d.Errata, cveErratum{b.m.errata[id], b.m.erratumSums[id]})
+			s := b.m.erratumSums[id]
+			d.Errata = append(d.Errata, cveErratum{b.m.errata[id], s})
+			d.Sum = erratumSum{d.Sum.Open + s.Open, d.Sum.Overdue + s.Overdue, d.Sum.Closed + s.Closed, d.Sum.Unknown + s.Unknown}
 		}
 		rows = append(rows, d)
 		if err := b.page(path, "cve", d); err != nil {
