@@ -193,6 +193,7 @@ func client3(t *testing.T, u string) *nagios.Client {
 }
 
 func TestNagios3(t *testing.T) {
+	t.Parallel()
 	for format, layout := range map[string]string{
 		"us": "01-02-2006 15:04:05", "euro": "02-01-2006 15:04:05", "iso8601": "2006-01-02 15:04:05", "strict-iso8601": "2006-01-02T15:04:05",
 	} {
@@ -227,6 +228,7 @@ func TestNagios3(t *testing.T) {
 }
 
 func TestNagios3Reads(t *testing.T) {
+	t.Parallel()
 	n, u := newNagios3(t, "Nagios&reg; Core&trade; 3.5.1", "01-02-2006 15:04:05", time.UTC)
 	c := client3(t, u)
 	id, err := c.Identify(t.Context())

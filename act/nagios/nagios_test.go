@@ -76,6 +76,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	n := lab.Nagios4(t, monlab.Nagios4Options{})
 	c := client(t, n, "nagiosadmin")
 	acttest.Downtimer(t, acttest.DowntimerFixture{
@@ -210,6 +211,7 @@ func TestNames(t *testing.T) {
 // TestDateFormats: what a server writes 11-12-2026 another one reads as
 // December, and says that it was successful.
 func TestDateFormats(t *testing.T) {
+	t.Parallel()
 	for _, o := range []monlab.Nagios4Options{
 		{DateFormat: "euro", TZ: "America/New_York", Digest: true},
 		{DateFormat: "strict-iso8601", TZ: "Asia/Kathmandu"},

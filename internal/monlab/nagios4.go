@@ -58,6 +58,8 @@ func (l *Lab) Nagios4(t testing.TB, o Nagios4Options) *Nagios4 {
 			peers.Missing(t, p+" is not installed")
 		}
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.nagios4 == nil {
 		l.nagios4 = map[Nagios4Options]*Nagios4{}
 	}

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ import (
 
 // A Lab holds the systems of one test package.
 type Lab struct {
+	mu    sync.Mutex // for tests that run side by side
 	dir   string
 	stops []func()
 
