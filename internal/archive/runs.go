@@ -178,7 +178,7 @@ func (a *Archive) putDecision(ctx context.Context, d katprep.Decision, file stri
 	if err != nil {
 		return "", fail(op, err)
 	}
-	text, err := canon.Encode(d)
+	text, err := canon.Encode(a.opts.Mask.Decision(d))
 	if err != nil {
 		return "", katprep.Errorf(katprep.Invalid, "%s: %w", op, err)
 	}
@@ -197,7 +197,7 @@ type exceptions struct {
 // PutExceptions replaces the decisions not to patch.
 func (a *Archive) PutExceptions(ctx context.Context, list []katprep.Exception) (katprep.CommitID, error) {
 	const op = "store the exceptions"
-	text, err := canon.Encode(exceptions{katprep.ArchiveFormat, list})
+	text, err := canon.Encode(exceptions{katprep.ArchiveFormat, a.opts.Mask.Exceptions(list)})
 	if err != nil {
 		return "", katprep.Errorf(katprep.Invalid, "%s: %w", op, err)
 	}

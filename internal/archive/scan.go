@@ -65,7 +65,7 @@ type scanner struct {
 
 func (s *scanner) commit(ctx context.Context, v visit) ([]Leak, error) {
 	var fresh []located
-	for _, top := range []string{"hosts", "runs"} {
+	for _, top := range []string{snapshotFile, "hosts", "runs", "policy"} {
 		e, ok, err := s.a.entry(ctx, v.commit.Tree, top)
 		if err != nil {
 			return nil, err

@@ -176,6 +176,7 @@ func (w *Writer) Commit(ctx context.Context, s katprep.Snapshot) (c katprep.Comm
 		return "", errClosed
 	}
 	defer func() { err = errors.Join(err, w.Abort()) }()
+	s = w.a.opts.Mask.Snapshot(s)
 	s.Format = katprep.ArchiveFormat
 	text, err := canon.Encode(s)
 	if err != nil {

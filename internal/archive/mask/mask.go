@@ -28,32 +28,71 @@ type Rules struct {
 var (
 	words = map[string]bool{"password": true, "passwd": true, "passphrase": true, "passwort": true, "kennwort": true, "pass": true,
 		"pwd": true, "pw": true, "secret": true, "secrets": true, "token": true, "tokens": true, "credential": true, "credentials": true,
-		"apikey": true, "bearer": true, "cookie": true, "otp": true, "totp": true, "pin": true, "psk": true, "privkey": true}
+		"apikey": true, "bearer": true, "cookie": true, "otp": true, "totp": true, "pin": true, "psk": true, "privkey": true,
+		"psw": true, "pswd": true, "rootpw": true, "bindpw": true, "dbpw": true, "adminpw": true, "userpw": true, "ldappw": true, "sudopw": true,
+		"rootpass": true, "dbpass": true, "userpass": true, "adminpass": true, "sshpass": true, "authpass": true, "privpass": true, "becomepass": true, "sudopass": true,
+		"passhash": true, "pwhash": true, "secretkey": true, "privatekey": true, "accesskey": true, "masterkey": true, "encryptionkey": true,
+		"keytab": true, "jwt": true, "creds": true, "cred": true, "webhook": true, "wachtwoord": true, "senha": true, "motdepasse": true}
 	pairs = map[string]bool{"api key": true, "access key": true, "private key": true, "secret key": true, "encryption key": true,
 		"auth key": true, "client secret": true, "snmp community": true, "session key": true, "host key": true, "ssh key": true,
-		"signing key": true, "master key": true, "shared key": true, "license key": true, "luks key": true, "age key": true, "basic auth": true}
+		"signing key": true, "master key": true, "shared key": true, "license key": true, "luks key": true, "age key": true, "basic auth": true,
+		"recovery key": true, "unlock key": true, "storage key": true, "account key": true, "subscription key": true, "connection string": true,
+		"pre shared": true, "mot de": true, "user key": true, "auth string": true}
+	// endings of words that are written without a gap: "clientsecret".
+	endings = []string{"password", "passwd", "passwort", "passphrase", "passcode", "kennwort", "secret", "token", "apikey", "credential", "credentials"}
 )
 
-// shapes are what secrets look like, wherever they are.
-var shapes = []struct {
+// telling are the words of which a text with a password has one.
+var telling = []string{"pass", "kennwort", "pwd", "secret", "token", "psk", "bindpw", "rootpw", "key", "community"}
+
+// A shape is what one kind of secret looks like.
+type shape struct {
 	why  string
-	hint string // a text that must be there, to be quick
+	hint string   // a text that must be there, to be quick
+	any  []string // one of these must be there, in small letters, to be quick
 	re   *regexp.Regexp
-}{
-	{"a private key", "PRIVATE KEY", regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY`)},
-	{"an age key", "AGE-SECRET-KEY-", regexp.MustCompile(`AGE-SECRET-KEY-1[0-9A-Z]{20,}`)},
-	{"a password hash", "$", regexp.MustCompile(`(?:^|[\s"':=])\$(?:1|2[abxy]?|5|6|7|y|gy|argon2id?|scrypt|pbkdf2[a-z0-9-]*)\$[^\s"]{8,}`)},
-	{"an encrypted value of Ansible", "$ANSIBLE_VAULT", regexp.MustCompile(`\$ANSIBLE_VAULT;`)},
-	{"an access key of AWS", "", regexp.MustCompile(`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`)},
-	{"a token of GitHub", "g", regexp.MustCompile(`\b(?:gh[pousr]_[0-9A-Za-z]{20,}|github_pat_[0-9A-Za-z_]{20,})`)},
-	{"a token of GitLab", "gl", regexp.MustCompile(`\bgl(?:pat|ptt|rt|dt|cbt|oas|soat|ft|imt|agent)-[0-9A-Za-z_-]{16,}`)},
-	{"a token of Slack", "xox", regexp.MustCompile(`\bxox[abeoprs]-[0-9A-Za-z-]{10,}`)},
-	{"a token of Vault", "hv", regexp.MustCompile(`\bhv[sbr]\.[0-9A-Za-z_-]{20,}`)},
-	{"a key of Google", "AIza", regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{35}`)},
-	{"a web token", "eyJ", regexp.MustCompile(`\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]*`)},
-	{"a password in a URL", "://", regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@"']*:[^\s/@"']+@`)},
-	{"a header with a credential", "", regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+[0-9a-z+/_.=-]{16,}`)},
-	{"a password in a text", "", regexp.MustCompile(`(?i)(?:^|[\s"'{,;&?(_-])(?:password|passwd|passphrase|passwort|kennwort|pwd|secret|token|api[_-]?key|access[_-]?key|community)["']?\s*[:=]\s*["']?[^\s"',;&]{2,}`)},
+}
+
+// shapes are what secrets look like, wherever they are.
+var shapes = []shape{
+	{"a private key", "PRIVATE KEY", nil, regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY`)},
+	{"an age key", "AGE-SECRET-KEY-", nil, regexp.MustCompile(`AGE-SECRET-KEY-1[0-9A-Z]{20,}`)},
+	{"a password hash", "$", nil, regexp.MustCompile(`(?:^|[\s"':=])\$(?:1|2[abxy]?|5|6|7|8|9|y|gy|P|H|apr1|sha1|md5|argon2id?|argon2d|scrypt|bcrypt[a-z0-9-]*|pbkdf2[a-z0-9-]*)\$[^\s"]{8,}`)},
+	{"an encrypted value of Ansible", "$ANSIBLE_VAULT", nil, regexp.MustCompile(`\$ANSIBLE_VAULT;`)},
+	{"an access key of AWS", "", []string{"akia", "asia"}, regexp.MustCompile(`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`)},
+	{"a token of GitHub", "g", nil, regexp.MustCompile(`\b(?:gh[pousr]_[0-9A-Za-z]{20,}|github_pat_[0-9A-Za-z_]{20,})`)},
+	{"a token of GitLab", "gl", nil, regexp.MustCompile(`\bgl(?:pat|ptt|rt|dt|cbt|oas|soat|ft|imt|agent)-[0-9A-Za-z_-]{16,}`)},
+	{"a token of Slack", "xox", nil, regexp.MustCompile(`\bxox[abeoprs]-[0-9A-Za-z-]{10,}`)},
+	{"a token of Vault", "hv", nil, regexp.MustCompile(`\bhv[sbr]\.[0-9A-Za-z_-]{20,}`)},
+	{"a key of Google", "AIza", nil, regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{35}`)},
+	{"a web token", "eyJ", nil, regexp.MustCompile(`\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]*`)},
+	{"a password in a URL", "://", nil, regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@"']*:[^\s/@"']+@`)},
+	{"a header with a credential", "", []string{"bearer", "basic"}, regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+[0-9a-z+/_.=-]{16,}`)},
+	{"a private key of PuTTY", "PuTTY-User-Key-File", nil, regexp.MustCompile(`PuTTY-User-Key-File-\d`)},
+	{"a password hash of LDAP", "}", nil, regexp.MustCompile(`(?i)\{(?:s?sha\d*|s?md5|crypt|argon2)\}[0-9a-z+/=.$]{8,}`)},
+	{"a password hash of MySQL", "*", nil, regexp.MustCompile(`(?:^|[\s"'=:])\*[0-9A-F]{40}\b`)},
+	{"a password hash of GRUB", "grub.pbkdf2", nil, regexp.MustCompile(`grub\.pbkdf2\.sha512\.\S+`)},
+	{"a token of npm", "npm_", nil, regexp.MustCompile(`\bnpm_[0-9A-Za-z]{30,}`)},
+	{"a token of PyPI", "pypi-", nil, regexp.MustCompile(`\bpypi-[0-9A-Za-z_-]{16,}`)},
+	{"a token of Docker", "dckr_", nil, regexp.MustCompile(`\bdckr_[a-z]+_[0-9A-Za-z_-]{16,}`)},
+	{"a token of Grafana", "gl", nil, regexp.MustCompile(`\bgl(?:sa|c)_[0-9A-Za-z_=]{20,}`)},
+	{"a token of DigitalOcean", "_v1_", nil, regexp.MustCompile(`\bdo[opr]_v1_[0-9a-f]{32,}`)},
+	{"a token of Terraform", ".atlasv1.", nil, regexp.MustCompile(`[0-9A-Za-z]{8,}\.atlasv1\.[0-9A-Za-z_=-]{20,}`)},
+	{"a token of Telegram", ":AA", nil, regexp.MustCompile(`\b\d{8,10}:AA[0-9A-Za-z_-]{30,}`)},
+	{"a key of Stripe", "k_", nil, regexp.MustCompile(`\b[rs]k_(?:live|test)_[0-9A-Za-z]{10,}`)},
+	{"a key of SendGrid", "SG.", nil, regexp.MustCompile(`\bSG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}`)},
+	{"a key of a language model's service", "sk-", nil, regexp.MustCompile(`\bsk-(?:ant-|proj-)?[0-9A-Za-z_-]{24,}`)},
+	{"a key of Azure", "Key=", nil, regexp.MustCompile(`(?:AccountKey|SharedAccessKey)=[0-9A-Za-z+/=]{20,}`)},
+	{"a signature that opens a URL", "sig=", nil, regexp.MustCompile(`[?&]sig=[0-9A-Za-z%_-]{20,}`)},
+	{"a signature that opens a URL", "Signature=", nil, regexp.MustCompile(`[?&](?:X-Amz-Signature|X-Goog-Signature|Signature)=[0-9A-Za-z%_-]{20,}`)},
+	{"a webhook", "hook", nil, regexp.MustCompile(`(?:hooks\.slack\.com/(?:services|workflows)|discord(?:app)?\.com/api/webhooks|webhook\.office\.com)/\S+`)},
+	{"a key of WireGuard", "Key", nil, regexp.MustCompile(`(?:PrivateKey|PresharedKey)\s*=\s*[0-9A-Za-z+/]{42,43}=`)},
+	{"a password on a command line", "-", nil, regexp.MustCompile(`(?i)(?:^|\s)--?(?:password|passwd|passphrase|pass|token|secret|api-key|client-secret)(?:\s+|=)["']?[^\s"'-][^\s"']*`)},
+	{"a password on a command line", "sshpass", nil, regexp.MustCompile(`\bsshpass\s+-p\s*\S+`)},
+	{"a password on a command line", ":", nil, regexp.MustCompile(`(?:^|\s)(?:-u|--user|--proxy-user)[\s=]+["']?[^\s:"']+:[^\s"']+`)},
+	{"a password in SQL", "'", nil, regexp.MustCompile(`(?i)\bidentified\s+(?:with\s+\S+\s+)?(?:by|as)\s+(?:password\s+)?'[^']+'`)},
+	{"a password in XML", "</", nil, regexp.MustCompile(`(?i)<[\w:.-]*(?:password|passwd|passphrase|secret|token|apikey)(?:\s[^>]*)?>[^<]+</`)},
+	{"a password in a text", "", telling, regexp.MustCompile(`(?i)(?:^|[^0-9a-z])(?:[0-9a-z]*(?:password|passwd|passphrase|passwort|kennwort|secret|token)|pass|pwd|psk|bindpw|rootpw|api[_-]?key|access[_-]?key|private[_-]?key|community)["']?\s*[:=]\s*["']?[^\s"',;&]{2,}`)},
 }
 
 // Value says why a text is a secret by its shape, or "".
@@ -61,15 +100,21 @@ func (r *Rules) Value(s string) string {
 	if len(s) < 6 || s == Masked {
 		return ""
 	}
-	for _, shape := range shapes {
-		if shape.hint != "" && !strings.Contains(s, shape.hint) {
-			continue
-		}
-		if shape.re.MatchString(s) {
-			return shape.why
+	lower := strings.ToLower(s)
+	for i := range shapes {
+		if shapes[i].may(s, lower) && shapes[i].re.MatchString(s) {
+			return shapes[i].why
 		}
 	}
 	return ""
+}
+
+// may reports whether it is worth a closer look. lower is s in small letters.
+func (sh *shape) may(s, lower string) bool {
+	if sh.hint != "" && !strings.Contains(s, sh.hint) {
+		return false
+	}
+	return sh.any == nil || slices.ContainsFunc(sh.any, func(w string) bool { return strings.Contains(lower, w) })
 }
 
 // Name says why everything of a name is a secret, or "".
@@ -82,7 +127,7 @@ func (r *Rules) Name(name string) string {
 	}
 	list := split(name)
 	for i, w := range list {
-		if words[w] || i > 0 && pairs[list[i-1]+" "+w] {
+		if words[w] || i > 0 && pairs[list[i-1]+" "+w] || slices.ContainsFunc(endings, func(e string) bool { return strings.HasSuffix(w, e) }) {
 			return "its name says so"
 		}
 	}
@@ -196,10 +241,10 @@ func (r *Rules) walk(name string, doc any, depth int) string {
 // Text replaces what is secret by its shape within a text for people.
 func (r *Rules) Text(s string) string {
 	for _, shape := range shapes {
-		if shape.hint != "" && !strings.Contains(s, shape.hint) {
+		if !shape.may(s, strings.ToLower(s)) {
 			continue
 		}
-		if strings.Contains(shape.why, "private key") && shape.re.MatchString(s) {
+		if (strings.Contains(shape.why, "private key") || strings.Contains(shape.why, "Ansible")) && shape.re.MatchString(s) {
 			return Masked // nobody knows where it ends
 		}
 		s = shape.re.ReplaceAllString(s, " "+Masked)
@@ -271,6 +316,43 @@ func (r *Rules) Entry(e katprep.Entry) katprep.Entry {
 	}
 	e.Data = data
 	return e
+}
+
+// Snapshot masks what a snapshot says of its sources and gaps. The lists of
+// the caller are not changed.
+func (r *Rules) Snapshot(s katprep.Snapshot) katprep.Snapshot {
+	s.Sources = slices.Clone(s.Sources)
+	for i := range s.Sources {
+		s.Sources[i].Problem = r.Text(s.Sources[i].Problem)
+	}
+	s.Gaps = slices.Clone(s.Gaps)
+	for i := range s.Gaps {
+		g := &s.Gaps[i]
+		g.Problems = slices.Clone(g.Problems)
+		for j := range g.Problems {
+			g.Problems[j].Message = r.Text(g.Problems[j].Message)
+		}
+	}
+	s.Warnings = slices.Clone(s.Warnings)
+	for i := range s.Warnings {
+		s.Warnings[i].Message = r.Text(s.Warnings[i].Message)
+	}
+	return s
+}
+
+// Decision masks what a person wrote.
+func (r *Rules) Decision(d katprep.Decision) katprep.Decision {
+	d.Comment = r.Text(d.Comment)
+	return d
+}
+
+// Exceptions masks what persons wrote. The caller's list is not changed.
+func (r *Rules) Exceptions(list []katprep.Exception) []katprep.Exception {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Reason = r.Text(list[i].Reason)
+	}
+	return list
 }
 
 // A Leak is a secret that a state holds unmasked. It does not repeat it.

@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -19,12 +20,28 @@ var planted = []struct{ name, value string }{
 	{"note", "log in with password=hunter2 please"}, {"note", "Authorization: Bearer abcdefghijklmnop1234"}, {"x", "$ANSIBLE_VAULT;1.1;AES256"},
 	{"config", `{"db":{"user":"a","password":"hunter2"}}`}, {"config", `[{"token":12345}]`}, {"x", "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQ"},
 	{"x", "AIzaSyA0123456789abcdefghijklmnopqrstuv"},
+	{"bindpw", "x"}, {"rootpw", "x"}, {"clientSecret", "x"}, {"clientsecret", "x"}, {"dbpassword", "x"}, {"ldapBindPassword", "x"}, {"authToken", "x"}, {"authtoken", "x"},
+	{"snmp.auth.pass", "x"}, {"storageKey", "x"}, {"connectionString", "x"}, {"slack_webhook", "x"}, {"krb5_keytab", "x"}, {"user-credentials", "x"}, {"password2", "x"}, {"PGPASSWORD", "x"},
+	{"x", "PuTTY-User-Key-File-3: ssh-ed25519"}, {"x", "{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="}, {"x", "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"},
+	{"x", "grub.pbkdf2.sha512.10000.ABCDEF"}, {"x", "ann:$apr1$abcdefgh$ijklmnopqrstuv"}, {"x", "$P$B55D6LjfHDkINU5wF.v2BuuzO0/XPk/"},
+	{"x", "npm_0123456789abcdefghijABCDEFGHIJ012345"}, {"x", "pypi-AgEIcHlwaS5vcmcCJDAwMDAw"}, {"x", "dckr_pat_0123456789abcdefghij"}, {"x", "glsa_0123456789abcdefghij_0a1b2c3d"},
+	{"x", "dop_v1_0123456789abcdef0123456789abcdef"}, {"x", "abcdefgh12345.atlasv1.0123456789abcdefghijklmn"}, {"x", "123456789:AAF0123456789abcdefghijABCDEFGHIJKL"},
+	{"x", "sk_live_" + "0123456789abcdef"}, {"x", "SG." + "0123456789abcdefgh.0123456789abcdefgh"}, {"x", "sk-ant-0123456789abcdefghijklmnop"},
+	{"x", "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=0123456789abcdefghijABCDEFGHIJ=="}, {"x", "https://a.example.com/c?sv=1&sig=0123456789abcdefghij%3D"},
+	{"x", "https://s3.example.com/o?X-Amz-Signature=0123456789abcdef0123456789abcdef"}, {"x", "https://hooks.slack.com/services/T000/B000/abc"}, {"x", "https://discord.com/api/webhooks/1/abc"},
+	{"x", "[Interface]\nPrivateKey = yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="}, {"x", "mysqldump --password=hunter2 all"}, {"x", "tool --token hunter2"}, {"x", "sshpass -p hunter2 ssh a"},
+	{"x", "curl -u ann:hunter2 https://example.com"}, {"x", "CREATE USER a IDENTIFIED BY 'hunter2'"}, {"x", "<dbPassword>hunter2</dbPassword>"}, {"x", "PGPASSWORD=hunter2 psql"},
+	{"x", "DB_PASS=hunter2"}, {"x", "Server=db;User=a;Pwd=hunter2;"}, {"x", "https://example.com/?access_token=hunter2"}, {"x", "db:\n  user: a\n  password: hunter2\n"},
+	{"x", "-----BEGIN PGP PRIVATE KEY BLOCK-----"}, {"x", "-----BEGIN ENCRYPTED PRIVATE KEY-----"}, {"x", `{"a":{"b":["x",{"apiKey":"1234"}]}}`},
 }
 
 var innocent = []struct{ name, value string }{
 	{"katprep_owner", "ann"}, {"author", "someone"}, {"password_expires", "true"}, {"passwords", ""}, {"remote_execution_ssh_keys", `["ssh-ed25519 AAAAC3 ann"]`},
 	{"ssh_key", "ssh-rsa AAAAB3Nza"}, {"compass", "north"}, {"bypass", "no"}, {"url", "https://example.com/a:b@c"}, {"note", "nothing to see"},
 	{"kt_env", "Library"}, {"price", "$5 and $6"}, {"monkey", "bars"}, {"tokenizer", "x"}, {"root_pass", Masked}, {"list", `["a","b"]`},
+	{"secretary", "ann"}, {"sas_controller", "0"}, {"surpass", "1"}, {"note", "the patch passes: all is well"}, {"note", "see https://example.com:8443/path"}, {"note", "ssh -u ann host"},
+	{"note", "use --passive mode"}, {"key", "sk-ssh-ed25519@openssh.com AAAA"}, {"key", "sk-ecdsa-sha2-nistp256@openssh.com AAAA"}, {"digest", "sha256:0123456789abcdef0123456789abcdef"},
+	{"uuid", "123e4567-e89b-12d3-a456-426614174000"}, {"cve", "CVE-2026-1234"}, {"kernel", "5.14.0-427.el9.x86_64"}, {"mounts", "/ /boot /var"}, {"commit", "0123456789abcdef0123456789abcdef01234567"},
 }
 
 func TestSecrets(t *testing.T) {
@@ -79,6 +96,42 @@ func TestEntry(t *testing.T) {
 	e := r.Entry(katprep.Entry{Message: "curl -u: token=abcdef failed", Data: map[string]string{"password": "hunter2", "url": "http://a:b@c/", "task": "7"}})
 	if strings.Contains(e.Message, "abcdef") || e.Data["password"] != Masked || strings.Contains(e.Data["url"], "a:b@") || e.Data["task"] != "7" {
 		t.Errorf("%+v", e)
+	}
+}
+
+// TestWhatPersonsAndServersWrite: texts beside hosts are masked, too.
+func TestWhatPersonsAndServersWrite(t *testing.T) {
+	r := &Rules{}
+	const leak = "GET https://ann:hunter2@example.com: 401"
+	given := katprep.Snapshot{
+		Sources:  []katprep.Source{{Name: "sat", Problem: leak}, {Name: "lab"}},
+		Gaps:     []katprep.Gap{{Problems: []katprep.Problem{{Message: leak}}}},
+		Warnings: []katprep.HostWarning{{Message: leak}},
+	}
+	for what, v := range map[string]any{
+		"snapshot":   r.Snapshot(given),
+		"decision":   r.Decision(katprep.Decision{Comment: leak}),
+		"exceptions": r.Exceptions([]katprep.Exception{{Reason: leak}}),
+	} {
+		if text := fmt.Sprintf("%+v", v); strings.Contains(text, "hunter2") || !strings.Contains(text, Masked) {
+			t.Errorf("%s: %s", what, text)
+		}
+	}
+	if given.Gaps[0].Problems[0].Message != leak || given.Sources[0].Problem != leak {
+		t.Error("the caller's values were changed")
+	}
+}
+
+// TestNothingLeft: whatever is planted in a text for people is gone from it.
+func TestNothingLeft(t *testing.T) {
+	r := &Rules{}
+	for _, p := range planted {
+		if r.Value(p.value) == "" {
+			continue // secret by its name
+		}
+		if text := r.Text("before " + p.value + " after"); r.Value(text) != "" || strings.Contains(text, "hunter2") {
+			t.Errorf("%q became %q", p.value, text)
+		}
 	}
 }
 
