@@ -61,7 +61,7 @@ func job(b *testing.B, path, what string) (took, cpu time.Duration, peak float64
 }
 
 // benchChild does one job: "write HOSTS DAY PACKAGES", "simulate HOSTS DAYS
-// PACKAGES", "compare BEFORE AFTER", "all", "verify", "maintain", "log", "history NAME".
+// PACKAGES", "compare BEFORE AFTER", "all", "verify [SINCE]", "verify", "maintain", "log", "history NAME".
 func benchChild(path, what string) error {
 	f := strings.Fields(what)
 	if dir := os.Getenv("KATPREP_BENCH_PROFILE"); dir != "" { // a folder for processor profiles
@@ -102,7 +102,11 @@ func benchChild(path, what string) error {
 		}
 	case "verify":
 		var v *Verification
-		if v, err = a.Verify(ctx, VerifyOptions{}); err == nil && (v.Broken() != nil || v.Commits == 0) {
+		o := VerifyOptions{}
+		if len(f) > 1 {
+			o.Since = must(a.Resolve(ctx, f[1]))
+		}
+		if v, err = a.Verify(ctx, o); err == nil && (v.Broken() != nil || v.Commits == 0) {
 			err = fmt.Errorf("%d commits, %v", v.Commits, v.Broken())
 		}
 	case "maintain":

@@ -118,6 +118,7 @@ func BenchmarkYears(b *testing.B) {
 // measureYears does what people do with an archive.
 func measureYears(b *testing.B, path string, l *landscape, days int, do func(string) time.Duration) {
 	do("verify")
+	do("verify latest~1")
 	do("log")
 	do(fmt.Sprintf("compare latest~%d latest", days/2))
 	name := l.name(l.hosts / 3)
