@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/vmware/govmomi"
@@ -50,6 +51,8 @@ type Client struct {
 	url  *url.URL
 	lock chan struct{} // holds the session; a channel, so that waiting ends with a context
 	vc   *govmomi.Client
+
+	expires atomic.Int64 // of the server's certificate, Unix seconds
 }
 
 // New returns a client; nothing is sent yet.
@@ -99,9 +102,16 @@ func (c *Client) login(ctx context.Context) (*govmomi.Client, error) {
 	t.DialTLSContext = nil // the library's own does not end with its context
 	t.TLSHandshakeTimeout = 30 * time.Second
 	t.TLSClientConfig.ServerName = c.o.ServerName
+	accept := func(tls.ConnectionState) error { return nil } // beyond what TLS itself checks
 	if c.o.Thumbprint != "" {
 		t.TLSClientConfig.InsecureSkipVerify = true // #nosec G402 -- the pinned certificate is the check
-		t.TLSClientConfig.VerifyConnection = pinned(c.o.Thumbprint)
+		accept = pinned(c.o.Thumbprint)
+	}
+	t.TLSClientConfig.VerifyConnection = func(s tls.ConnectionState) error {
+		if len(s.PeerCertificates) > 0 {
+			c.expires.Store(s.PeerCertificates[0].NotAfter.Unix())
+		}
+		return accept(s)
 	}
 	vimc, err := vim25.NewClient(ctx, sc)
 	if err != nil {
@@ -266,6 +276,9 @@ func (c *Client) Identify(ctx context.Context) (act.Identity, error) {
 	})
 	if err != nil {
 		return act.Identity{}, fmt.Errorf("identify: %w", err)
+	}
+	if at := c.expires.Load(); at != 0 {
+		id.CertExpires = time.Unix(at, 0).UTC()
 	}
 	return id, nil
 }

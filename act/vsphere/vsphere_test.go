@@ -212,7 +212,7 @@ func TestLeftoversAndPlaces(t *testing.T) {
 func TestLoginAndCertificates(t *testing.T) {
 	s, c, _ := sim(t, 1)
 	id, err := c.Identify(t.Context())
-	if err != nil || !strings.Contains(id.Product, "vCenter") || id.User == "" || len(id.Missing) > 0 {
+	if err != nil || !strings.Contains(id.Product, "vCenter") || id.User == "" || len(id.Missing) > 0 || !id.CertExpires.After(time.Now()) {
 		t.Errorf("%+v, %v", id, err)
 	}
 	s.URL.User = url.UserPassword("user", "pass")

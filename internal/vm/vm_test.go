@@ -159,7 +159,13 @@ func (l *liar) Create(_ context.Context, _ VM, w Wanted) error {
 
 func (l *liar) Remove(_ context.Context, _ VM, s Snapshot) error {
 	l.mu.Lock()
+	l.busy++
+	l.most = max(l.most, l.busy)
+	l.mu.Unlock()
+	time.Sleep(time.Millisecond)
+	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.busy--
 	l.removed++
 	if !l.noRemove {
 		l.tree = slices.DeleteFunc(l.tree, func(x Snapshot) bool { return x.ID == s.ID })
@@ -306,6 +312,19 @@ func TestBounds(t *testing.T) {
 	wg.Wait()
 	if l.most > 4 || l.lists != 1 {
 		t.Errorf("%d snapshots at once, %d lists of VMs", l.most, l.lists)
+	}
+	l.most = 0
+	for i := range 30 {
+		wg.Go(func() {
+			tg := act.Target{Name: "a", Marker: act.Marker("katprep-" + strings.Repeat("x", i+1))}
+			if err := k.RemoveSnapshot(t.Context(), tg); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if l.most > 2 || len(l.tree) > 0 {
+		t.Errorf("%d removed at once, want half as many as are made; %d are left", l.most, len(l.tree))
 	}
 	if _, err := k.CreateSnapshot(t.Context(), act.Target{Name: "a", Marker: "other"}, act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Invalid {
 		t.Errorf("a marker that is none: %v", err)
