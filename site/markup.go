@@ -16,6 +16,12 @@ type markup struct {
 	root string
 }
 
+// markupOf begins n rows of about so many bytes each, so that the memory for
+// them need not grow in steps.
+func markupOf(root string, n, bytes int) *markup {
+	return &markup{root: root, b: make([]byte, 0, n*bytes)}
+}
+
 func (m *markup) html() template.HTML { return template.HTML(m.b) } //nolint:gosec // lit and text made it
 
 func (m *markup) lit(s string) *markup {

@@ -9,7 +9,7 @@ import (
 
 // changeErrata writes the errata of a host in a pair, with what proves them.
 func changeErrata(root string, list []katprep.ErratumChange) template.HTML {
-	m := &markup{root: root}
+	m := markupOf(root, len(list), 720)
 	for i := range list {
 		e := &list[i]
 		m.lit("<tr>").erratum(e.ID, e.Title)
@@ -30,7 +30,7 @@ func changeErrata(root string, list []katprep.ErratumChange) template.HTML {
 // changePackages writes package changes; those that no plan asked for stand
 // apart.
 func changePackages(root string, list []katprep.PackageChange) template.HTML {
-	m := &markup{root: root}
+	m := markupOf(root, len(list), 400)
 	for i := range list {
 		p := &list[i]
 		m.lit(`<tr><th scope="row"><span class="id">`).text(p.PackageKey.String()).lit(`</span></th><td>`).word(render.KindWord(p.Kind)).lit(`</td><td>`).change(p.Before, p.After).lit(`</td><td>`)
@@ -47,7 +47,7 @@ func changePackages(root string, list []katprep.PackageChange) template.HTML {
 
 // pairRows writes the hosts of a pair.
 func pairRows(root string, rows []row) template.HTML {
-	m := &markup{root: root}
+	m := markupOf(root, len(rows), 400)
 	for i := range rows {
 		r := &rows[i]
 		m.lit(`<tr><th scope="row">`).link(r.href, "", r.summary.Host.Name).lit(`</th><td>`).word(r.word()).lit(`</td><td>`).errata(r.counts(), r.is(flagNoErrata)).lit(`</td>`).number(r.Packages)
@@ -62,7 +62,7 @@ func pairRows(root string, rows []row) template.HTML {
 
 // gapRows writes the hosts of a pair that could not be read.
 func gapRows(root string, rows []row) template.HTML {
-	m := &markup{root: root}
+	m := markupOf(root, len(rows), 400)
 	for i := range rows {
 		r := &rows[i]
 		m.lit(`<tr class="gap"><th scope="row">`).link(r.href, "", r.summary.Host.Name).lit(`</th><td>`).or(string(r.Before)).lit(`</td><td>`).or(string(r.After)).lit(`</td><td>`).errata(r.counts(), r.is(flagNoErrata)).lit(`</td><td>`)
@@ -84,7 +84,7 @@ func (m *markup) list(items []string) *markup {
 
 // advisoryRows writes the errata of a pair.
 func advisoryRows(root string, rows []*advisory) template.HTML {
-	m := &markup{root: root}
+	m := markupOf(root, len(rows), 400)
 	for _, a := range rows {
 		var n [len(katprep.Endings)]int32
 		for i, c := range a.n {
@@ -97,7 +97,7 @@ func advisoryRows(root string, rows []*advisory) template.HTML {
 
 // eventRows writes a host's timeline, the newest first.
 func eventRows(root string, rows []eventRow) template.HTML {
-	m := &markup{root: root}
+	m := markupOf(root, len(rows), 520)
 	for i := range rows {
 		e := &rows[i]
 		m.lit("<tr")
@@ -121,7 +121,7 @@ func eventRows(root string, rows []eventRow) template.HTML {
 
 // hostRows writes the list of hosts.
 func hostRows(root string, rows []*host) template.HTML {
-	m := &markup{root: root}
+	m := markupOf(root, len(rows), 400)
 	for _, h := range rows {
 		m.lit("<tr")
 		if h.latest && h.status != katprep.Collected {
@@ -151,7 +151,7 @@ func hostRows(root string, rows []*host) template.HTML {
 
 // erratumHosts writes the hosts of an erratum.
 func erratumHosts(root string, rows []erratumRow) template.HTML {
-	m := &markup{root: root}
+	m := markupOf(root, len(rows), 480)
 	for i := range rows {
 		r := &rows[i]
 		m.lit(`<tr><th scope="row">`).link(r.Host.path(), "", r.Host.Name).lit(`</th><td>`).word(r.Word).lit(`</td><td class="t">`).lit(r.Known).lit(`</td><td>`)
@@ -168,7 +168,7 @@ func erratumHosts(root string, rows []erratumRow) template.HTML {
 
 // erratumRows writes lists of errata.
 func erratumList(root string, rows []cveErratum) template.HTML {
-	m := &markup{root: root}
+	m := markupOf(root, len(rows), 450)
 	for i := range rows {
 		r := &rows[i]
 		m.lit("<tr>").erratum(r.ID, r.Title).lit("</th>").severity(r.Severity, r.Type).lit(`<td class="t">`).or(string(r.Issued)).lit("</td>").number(r.Open).number(r.Overdue).number(r.Closed).number(r.Unknown).lit("</tr>\n")
@@ -178,7 +178,7 @@ func erratumList(root string, rows []cveErratum) template.HTML {
 
 // openRows writes the open errata of a host.
 func openRows(root string, rows []openErratum) template.HTML {
-	m := &markup{root: root}
+	m := markupOf(root, len(rows), 560)
 	for i := range rows {
 		o := &rows[i]
 		m.lit("<tr>").erratum(o.ID, o.Title)
@@ -208,7 +208,7 @@ func (m *markup) deadline(d verdict) *markup {
 
 // packageLines writes packages one a line.
 func packageLines(list []katprep.Package) template.HTML {
-	m := &markup{}
+	m := markupOf("", len(list), 64)
 	for i := range list {
 		m.text(list[i].NEVRA()).lit("\n")
 	}
