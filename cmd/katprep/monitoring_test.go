@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -58,7 +59,7 @@ object Service "a \"b\"; ö" { host_name = %[2]q; check_command = "passive"; ena
 		w.env = append(w.env, "KATPREP_CREDENTIAL_"+name+"_USER="+user, "KATPREP_CREDENTIAL_"+name+"_PASSWORD="+user+"-secret")
 	}
 	w.configure(t, srv.URL, "katprep.yml", "ICINGA, NAGIOS")
-	w.configure(t, srv.URL, "bad.yml", "ICINGA, WRONG, LAME, GONE")
+	w.configure(t, srv.URL, "bad.yml", "ICINGA, WRONG, LAME, GONE, FAST")
 	return w
 }
 
@@ -70,6 +71,8 @@ func (w *watched) configure(t *testing.T, foreman, file, systems string) {
 		switch name {
 		case "nagios":
 			text += fmt.Sprintf("  - {name: nagios, type: nagios, url: %q, credential: nagios}\n", w.nagios.URL)
+		case "fast":
+			text += fmt.Sprintf("  - {name: fast, type: icinga2, url: %q, insecure: true, credential: icinga}\n", fastServer(t))
 		case "gone":
 			text += "  - {name: gone, type: icinga2, url: \"https://127.0.0.1:1\", credential: icinga, timeout: 5s}\n"
 		default:
@@ -80,6 +83,21 @@ func (w *watched) configure(t *testing.T, foreman, file, systems string) {
 	if err := os.WriteFile(filepath.Join(w.dir, file), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// fastServer is the URL of a fake Icinga 2 whose clock is five minutes fast:
+// nobody sets a real one.
+func fastServer(t *testing.T) string {
+	t.Helper()
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1" {
+			fmt.Fprint(w, `{"results":[{"user":"u","version":"r2.15.0-1","permissions":["*"]}]}`)
+			return
+		}
+		fmt.Fprintf(w, `{"results":[{"status":{"uptime":100}},{"status":{"icingaapplication":{"app":{"program_start":%d}}}}]}`, time.Now().Unix()+300-100)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL
 }
 
 func (w *watched) katprep(t *testing.T, config string, args ...string) (string, int) {
@@ -139,7 +157,8 @@ func (w *watched) check(t *testing.T) {
 	}, "config", "check", "--connect")
 	out, code := w.katprep(t, "bad.yml", "config", "check", "--connect")
 	for _, s := range []string{
-		"✓ icinga  ", "✗ wrong  .*refuses user", "✗ gone  .*127.0.0.1:1", "✓ lame  Icinga 2", "! missing: actions/remove-downtime\n", "2 of 5 systems cannot be used",
+		"✓ icinga  ", "✗ wrong  .*refuses user", "✗ gone  .*127.0.0.1:1", "✓ lame  Icinga 2", "! missing: actions/remove-downtime\n", "2 of 6 systems cannot be used",
+		"✓ fast .*\n(  .*\n)*  ! its clock differs from this machine's by 5m[01]s",
 	} {
 		if !regexp.MustCompile(s).MatchString(out) {
 			t.Errorf("no %q in\n%s", s, out)
@@ -176,6 +195,7 @@ func (w *watched) wholeRun(t *testing.T) {
 	w.must(t, 0, nil, "init", "--no-config")
 	w.must(t, 0, nil, "snapshot", "--before", "nov")
 	w.must(t, 0, []string{"no downtime: katprep_mon says so", `set a downtime of 1h0m0s for the "2nd"; wärter & son and its services in icinga`}, "-v", "maintenance", "plan", "nov")
+	w.must(t, 0, []string{"no obstacle"}, "maintenance", "check", "nov")
 	w.must(t, 0, []string{"prepared"}, "maintenance", "prepare", "nov")
 	if got := w.downtimes(t, "katprep-nov "); got[w.names[0]] != 2 || got[oddObject] != 2 || len(got) != 2 {
 		t.Errorf("downtimes in Icinga 2: %v", got)
