@@ -43,8 +43,8 @@ type Archive struct {
 	store *pack.Store
 	opts  Options
 
-	decoders sync.Pool                            // of *canon.Decoder, which remember texts
-	cut      atomic.Pointer[map[object.Hash]bool] // see cut.go
+	decoders sync.Pool                // of *canon.Decoder, which remember texts
+	cut      atomic.Pointer[cutState] // see cut.go
 }
 
 // Options say in whose name commits are made. The zero value is good for

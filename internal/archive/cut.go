@@ -63,18 +63,31 @@ func (a *Archive) retained(ctx context.Context, c object.Hash) ([]Retained, erro
 	return doc.Retained, err
 }
 
-// cuts are the commits that end the history here.
+// A cutState is what Git's file of the commits that end the history held, and
+// when.
+type cutState struct {
+	commits map[object.Hash]bool
+	changed time.Time // zero: there was no file
+}
+
+// cuts are the commits that end the history here. Another process may have cut
+// it since it was opened.
 func (a *Archive) cuts() map[object.Hash]bool {
-	if m := a.cut.Load(); m != nil {
-		return *m
+	s := a.cut.Load()
+	if now := a.refs.CutChanged(); s == nil || !now.Equal(s.changed) {
+		if a.loadCut() != nil {
+			return nil
+		}
+		s = a.cut.Load()
 	}
-	return nil
+	return s.commits
 }
 
 func (a *Archive) isCut(h object.Hash) bool { return a.cuts()[h] }
 
 // loadCut reads Git's file of the commits that end the history.
 func (a *Archive) loadCut() error {
+	changed := a.refs.CutChanged()
 	list, err := a.refs.Cut()
 	if err != nil {
 		return err
@@ -87,7 +100,7 @@ func (a *Archive) loadCut() error {
 		}
 		m[h] = true
 	}
-	a.cut.Store(&m)
+	a.cut.Store(&cutState{m, changed})
 	return nil
 }
 

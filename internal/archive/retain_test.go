@@ -71,6 +71,7 @@ func TestRetain(t *testing.T) {
 	known := verify(t, a, VerifyOptions{})
 	whole := git(t, path, "log", "--format=%H %s", "main")
 	dir := t.TempDir()
+	other := open(t, path)
 	first, err := a.Retain(ctx, RetainOptions{Before: day(t, "2025-01-01"), Dir: dir, Verify: VerifyOptions{Head: known.Tip, Tags: known.Tags}})
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +82,9 @@ func TestRetain(t *testing.T) {
 	fsck(t, path)
 	if out := git(t, path, "log", "--format=%H %s", "main~1"); !strings.HasPrefix(whole, out) || strings.Count(out, "\n") != 24 {
 		t.Errorf("git log says\n%s", out)
+	}
+	if log := all(t, other.Log(ctx, "")); len(log) != 25 {
+		t.Errorf("who had opened it before sees %d commits", len(log))
 	}
 	later := open(t, path)
 	later.opts.Now = time.Now
@@ -110,8 +114,8 @@ func TestRetain(t *testing.T) {
 	if _, err := a.Retain(ctx, RetainOptions{Before: day(t, "2026-01-01"), Dir: dir}); katprep.KindOf(err) != katprep.NotFound {
 		t.Errorf("again: %v", err)
 	}
-	other := filepath.Join(dir, first.Bundle)
-	if err := errors.Join(os.Remove(other), os.WriteFile(other, []byte("x"), 0o600)); err != nil {
+	file := filepath.Join(dir, first.Bundle)
+	if err := errors.Join(os.Remove(file), os.WriteFile(file, []byte("x"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.Join(ctx, dir, filepath.Join(t.TempDir(), "bad")); katprep.KindOf(err) != katprep.Corrupt || !strings.Contains(err.Error(), "not the bundle that was recorded") {

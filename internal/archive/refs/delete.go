@@ -138,6 +138,16 @@ const shallow = "shallow"
 // without parents. Name is its hash.
 func (d Dir) SetCut(name string) error { return replace(d.file(shallow), []byte(name+"\n")) }
 
+// CutChanged tells when the file of the commits that end the history was
+// changed; the zero time if there is none.
+func (d Dir) CutChanged() time.Time {
+	st, err := os.Stat(d.file(shallow))
+	if err != nil {
+		return time.Time{}
+	}
+	return st.ModTime()
+}
+
 // Cut returns the commits that end the history here, none if it is whole.
 func (d Dir) Cut() ([]string, error) {
 	raw, err := os.ReadFile(d.file(shallow))
