@@ -25,6 +25,20 @@ type Chain interface {
 	Verified(ctx context.Context) (*Verification, error)
 }
 
+// A Filer is a Source that knows where a host's file is in its archive.
+type Filer interface {
+	// HostPath returns the path within a snapshot; it is safe in commands.
+	HostPath(h katprep.Host) string
+}
+
+// hostFile is where the archive has a host, or "" if nobody knows.
+func (b *builder) hostFile(h katprep.Host) string {
+	if f, ok := b.src.(Filer); ok {
+		return f.HostPath(h)
+	}
+	return ""
+}
+
 // A SignatureState says what is known of a signature.
 type SignatureState string
 
@@ -139,6 +153,9 @@ func (b *builder) provenance() {
 				continue
 			}
 			side.to.Signature = b.chain.signature(side.ref.Commit)
+			if b.o.CommitURL != "" {
+				side.to.URL = b.o.CommitURL + string(side.ref.Commit)
+			}
 			s, ok := b.chain.tag(p, side.ph)
 			if !b.chain.known && p.Run.Valid() && side.ref.Snapshot.Run == p.Run && side.ref.Snapshot.Phase == side.ph {
 				s, ok = side.to.Signature, true // the tag that katprep gives it
@@ -153,6 +170,7 @@ func (b *builder) provenance() {
 // A provenance is who vouches for a snapshot.
 type provenance struct {
 	Signature    Signature
+	URL          string // of the commit, at a forge
 	Tag          string // "" if there is none
 	TagSignature Signature
 }

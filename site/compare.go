@@ -263,7 +263,7 @@ func (c *comparison) add(h *katprep.HostChange) error {
 	path := c.changePath(&s)
 	steps, plan, hostPath := c.step[h.HostID], c.plan[h.HostID], c.b.m.hosts[c.b.m.hostIndex(h.Host)].path()
 	return c.b.later(path, func(buf *bytes.Buffer) error {
-		err := c.b.views.execute(buf, "change", changePage{base: c.b.base(path, "hosts", h.Name, false), Change: h, Pair: c.p, Gap: render.Gap(h), Plan: plan, HostPath: hostPath, Steps: steps})
+		err := c.b.views.execute(buf, "change", changePage{base: c.b.base(path, "hosts", h.Name, false), Change: h, Pair: c.p, Gap: render.Gap(h), Plan: plan, HostPath: hostPath, File: c.b.hostFile(h.Host), Steps: steps})
 		*size = buf.Len()
 		return err
 	})

@@ -93,8 +93,8 @@ func TestRenamedGoneAndBack(t *testing.T) {
 	}
 	for pattern, wants := range map[string][]string{
 		"hosts/*-name*.html": {"new-name.example.com", "2026-11-11 06:04 UTC", "2026-11-12 06:04 UTC"},
-		"hosts/gone*.html":     {"not in the newest snapshot", "2026-11-12 06:04 UTC"},
-		"hosts/back*.html":     {"2026-11-11 06:04 UTC", "2026-11-12 06:04 UTC", "RHSA-2026:0002"},
+		"hosts/gone*.html":   {"not in the newest snapshot", "2026-11-12 06:04 UTC"},
+		"hosts/back*.html":   {"2026-11-11 06:04 UTC", "2026-11-12 06:04 UTC", "RHSA-2026:0002"},
 	} {
 		page := text(read(t, out, glob(t, out, pattern)[0]))
 		for _, w := range wants {

@@ -25,6 +25,7 @@ type changePage struct {
 	Plan   *katprep.HostPlan
 	// HostPath is the page of the host.
 	HostPath string
+	File     string // in the archive; "" if not known
 	Steps    []hostStep
 }
 
@@ -55,6 +56,7 @@ type hostPage struct {
 	// Failures are the steps of runs that failed or are not confirmed.
 	Failures []hostFailure
 	Signed   string // who signed the newest snapshot
+	File     string // in the archive; "" if not known
 }
 
 type openErratum struct {
@@ -162,7 +164,7 @@ func (b *builder) hostPages(ctx context.Context) error {
 
 func (b *builder) hostPage(h *host, hi int32, s *katprep.State) error {
 	path := h.path()
-	d := hostPage{base: b.base(path, "hosts", h.Name, true), Host: h, State: s, Failures: b.failures[h.HostID], Signed: b.chain.signature(b.m.head().Commit).Text()}
+	d := hostPage{base: b.base(path, "hosts", h.Name, true), Host: h, State: s, Failures: b.failures[h.HostID], Signed: b.chain.signature(b.m.head().Commit).Text(), File: b.hostFile(h.Host)}
 	if s != nil {
 		d.Open = b.openErrata(h, s)
 		for _, o := range d.Open {

@@ -28,7 +28,7 @@ var controlPages = map[string]link{
 	"overview": {"Overview", "index.html"}, "maintenances": {"Maintenances", "maintenances/index.html"}, "hosts": {"Hosts", "hosts/index.html"},
 	"errata": {"Errata", "errata/index.html"}, "cves": {"CVEs", "cves/index.html"}, "exceptions": {"Exceptions", "exceptions.html"},
 	"compliance": {"Compliance", "compliance.html"}, "overdue": {"Overdue", "overdue.html"}, "again": {"Pending again", "again.html"},
-	"trends": {"Trends", "trends.html"}, "snapshots": {"Snapshots", "snapshots/index.html"}, "evidence": {"Evidence", "evidence.html"},
+	"trends": {"Trends", "trends.html"}, "snapshots": {"Compare", "snapshots/index.html"}, "packages": {"Packages", "packages/index.html"}, "evidence": {"Evidence", "evidence.html"},
 }
 
 // LoadControls reads control references from a YAML file: a list of mappings
@@ -41,6 +41,10 @@ func LoadControls(path string) ([]Control, error) {
 	}
 	return parseControls(path, b)
 }
+
+// BuiltinControls returns the file of control references that is used where
+// there is no other: a beginning for one's own.
+func BuiltinControls() ([]byte, error) { return files.ReadFile("controls.yaml") }
 
 func parseControls(path string, b []byte) ([]Control, error) {
 	d := yaml.NewDecoder(bytes.NewReader(b))
@@ -79,7 +83,7 @@ func (b *builder) recordPages(context.Context) error {
 	d := aboutPage{base: b.base("about.html", "about", "About", true), Endings: katprep.Endings[:]}
 	controls := b.o.Controls
 	if controls == nil {
-		raw, err := files.ReadFile("controls.yaml")
+		raw, err := BuiltinControls()
 		if err != nil {
 			return err
 		}

@@ -25,6 +25,27 @@ type siteCmd struct {
 	Build   siteBuildCmd   `cmd:"" help:"Turn the archive into a static folder."`
 	Serve   siteServeCmd   `cmd:"" help:"Show the folder on this machine's loopback address."`
 	Publish sitePublishCmd `cmd:"" help:"Build the site and bring it to where it is read."`
+
+	Controls siteControlsCmd `cmd:"" help:"Print the references to standards that the site shows, to be edited."`
+}
+
+type siteControlsCmd struct{}
+
+// Help adds to the command's help.
+func (siteControlsCmd) Help() string {
+	return `  katprep site controls >controls.yaml
+
+Edit the file and name it in the configuration: site: {controls: controls.yaml}.`
+}
+
+// Run prints the built-in file.
+func (siteControlsCmd) Run(a *app) error {
+	text, err := site.BuiltinControls()
+	if err != nil {
+		return err
+	}
+	_, err = a.term.Out().Write(text)
+	return err
 }
 
 type siteBuildCmd struct {

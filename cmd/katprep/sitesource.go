@@ -161,3 +161,6 @@ func (s siteSource) Verified(ctx context.Context) (*site.Verification, error) {
 	}
 	return out, nil
 }
+
+// HostPath implements site.Filer.
+func (siteSource) HostPath(h katprep.Host) string { return archive.HostPath(h) }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/archive/canon"
+	"github.com/stdevel/katprep/internal/archive/names"
 	"github.com/stdevel/katprep/internal/archive/object"
 	"github.com/stdevel/katprep/internal/archive/sign"
 )
@@ -228,3 +229,7 @@ func (r *rings) at(ctx context.Context, c object.Hash) (*sign.Keyring, error) {
 	}
 	return ring, err
 }
+
+// HostPath returns where a host's file is in the tree of a snapshot, if no
+// other host of the snapshot has the same name.
+func HostPath(h katprep.Host) string { return names.Host(h.Name) }
