@@ -111,6 +111,7 @@ type runner struct {
 	*Engine
 	p       *progress
 	limits  *limits
+	permits permits
 	digest  string
 	started time.Time // wall
 	mono    time.Time // of the monotonic clock

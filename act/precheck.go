@@ -3,6 +3,7 @@ package act
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/stdevel/katprep"
@@ -18,7 +19,7 @@ type Obstacle struct {
 
 // Precheck asks monitoring systems and hypervisors before a patch day whether
 // the selected hosts' downtimes and VM snapshots will work: whether the host
-// is known there, and whether its VM can be snapshot as planned. It changes
+// is known there, whether our user lacks a permission, and whether its VM can be snapshot as planned. It changes
 // nothing. The obstacles are in the order of the plan.
 func (e *Engine) Precheck(ctx context.Context) ([]Obstacle, error) {
 	r, err := e.begin(ctx)
@@ -87,6 +88,9 @@ func (r *runner) obstacle(ctx context.Context, h *katprep.HostPlan, s *katprep.P
 		if err == nil {
 			_, _, _, err = d.FindDowntime(ctx, t)
 		}
+		if herr == nil && err == nil {
+			err = r.permits.ask(ctx, s.System, d)
+		}
 		return errors.Join(herr, err)
 	}
 	v, err := system[Snapshotter](r, s)
@@ -97,5 +101,32 @@ func (r *runner) obstacle(ctx context.Context, h *katprep.HostPlan, s *katprep.P
 		return c.CheckSnapshot(ctx, t, r.snapshotOptions(s))
 	}
 	_, _, err = v.FindSnapshot(ctx, t)
+	return err
+}
+
+// permits keep which permissions we lack in systems; each is asked once.
+type permits struct {
+	mu sync.Mutex
+	by map[string]error
+}
+
+// ask returns an error that names what our user may not do in the system.
+func (p *permits) ask(ctx context.Context, name string, sys System) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err, known := p.by[name]; known {
+		return err
+	}
+	id, err := sys.Identify(ctx)
+	if err != nil {
+		return err
+	}
+	if len(id.Missing) > 0 {
+		err = katprep.Errorf(katprep.Denied, "user %q lacks permissions in %s: %s", id.User, name, strings.Join(id.Missing, ", "))
+	}
+	if p.by == nil {
+		p.by = map[string]error{}
+	}
+	p.by[name] = err
 	return err
 }

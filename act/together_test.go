@@ -257,3 +257,20 @@ func TestKilledInTheMiddleOfARequest(t *testing.T) {
 		wantCleaned(t, w)
 	}
 }
+
+// A lameMonitor says that its user may not set downtimes.
+type lameMonitor struct{ acttest.Monitor }
+
+func (lameMonitor) Identify(context.Context) (act.Identity, error) {
+	return act.Identity{User: "katprep", Missing: []string{"actions/schedule-downtime"}}, nil
+}
+
+func TestPrecheckNamesMissingPermissions(t *testing.T) {
+	p := plan(t, hosts(3), settings())
+	w := world(p)
+	e := withMonitor(engine(p, w, &acttest.Journal{}), lameMonitor{acttest.Monitor{World: w}})
+	os, err := e.Precheck(t.Context())
+	if err != nil || len(os) != 3 || os[0].Step != "health.before" || !strings.Contains(os[0].Reason, `"katprep" lacks permissions in monitor: actions/schedule-downtime`) {
+		t.Errorf("%+v, %v", os, err)
+	}
+}
