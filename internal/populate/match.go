@@ -112,7 +112,26 @@ func (inv *Inventories) match(x index, h *katprep.State, k Kind) Match {
 			m.By, all = []Key{ByLabel}, m.Objects
 		}
 	}
+	if len(m.By) == 0 {
+		if m.Objects = inv.decided(x, h, k); len(m.Objects) > 0 {
+			m.By, all = []Key{ByParameter}, m.Objects
+		}
+	}
 	return inv.judge(m, all)
+}
+
+// decided returns the objects that the host's parameters name, where nothing
+// else tells: somebody knew.
+func (inv *Inventories) decided(x index, h *katprep.State, k Kind) []Object {
+	object, ok := value(h, string(k)+"_name")
+	if !ok {
+		return nil
+	}
+	found := slices.Clone(x.find(ByName, name(object)))
+	if named, ok := value(h, string(k)); ok {
+		found = slices.DeleteFunc(found, func(o Object) bool { return !inv.Systems[o.System].is(named) })
+	}
+	return found
 }
 
 // judge says what the found objects mean.

@@ -60,6 +60,8 @@ const (
 	ByIPv4  Key = "IPv4"
 	ByIPv6  Key = "IPv6"
 	ByLabel Key = "short name"
+
+	ByParameter Key = "parameter" // katprep_mon_name or katprep_virt_name, where nothing else fits
 )
 
 // Status is how the search for a host ended.

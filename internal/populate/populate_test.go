@@ -257,3 +257,26 @@ func BenchmarkFind(b *testing.B) {
 		}
 	}
 }
+
+// TestNamedByParameter: what somebody decided counts where nothing else fits,
+// and never beyond the system that is named.
+func TestNamedByParameter(t *testing.T) {
+	vm := act.Object{Name: "vm-3-ldap"}
+	for what, x := range map[string]struct {
+		parameters []string
+		want       string
+		unclaimed  int
+	}{
+		"named":             {[]string{"katprep_virt_name", "vm-3-ldap"}, "matched vm-3-ldap by parameter", 0},
+		"with its system":   {[]string{"katprep_virt_name", "vm-3-ldap", "katprep_virt", "sys"}, "matched vm-3-ldap by parameter", 0},
+		"in another system": {[]string{"katprep_virt_name", "vm-3-ldap", "katprep_virt", "other"}, "unmatched", 1},
+		"of another kind":   {[]string{"katprep_mon_name", "vm-3-ldap"}, "unmatched", 1},
+		"one that is not":   {[]string{"katprep_virt_name", "vm-4"}, "unmatched", 1},
+	} {
+		inv := populate.Load(t.Context(), []populate.System{hypervisor("sys", vm)})
+		got, unclaimed := inv.Find([]katprep.State{host("ldap01.example.com", katprep.Facts{}, x.parameters...)})
+		if len(got) != 1 || !strings.HasPrefix(tell(got[0]), x.want) || len(unclaimed) != x.unclaimed {
+			t.Errorf("%s: %s, %d unclaimed", what, tell(got[0]), len(unclaimed))
+		}
+	}
+}
