@@ -133,7 +133,9 @@ func TestWholeRun(t *testing.T) {
 	s := settings()
 	p := plan(t, hosts(6), s)
 	w, j := world(p), &acttest.Journal{}
-	sum, err := engine(p, w, j).Run(t.Context(), allStages...)
+	e := engine(p, w, j)
+	e.Options.Gather = time.Minute // until all are there, however slow the machine is
+	sum, err := e.Run(t.Context(), allStages...)
 	if err != nil || sum.Failures() != 0 || len(sum.Hosts) != 6 {
 		t.Fatalf("%+v, %v", sum, err)
 	}

@@ -37,7 +37,7 @@ type Options struct {
 	ServerName string
 	Insecure   bool
 	Timeout    time.Duration // for one request; 0: 20 s
-	Patience   time.Duration // until a downtime must be listed; 0: 45 s
+	Patience   time.Duration // until a downtime must be listed; 0: 75 s
 }
 
 // A Client is a connection to one Icinga 1. It is safe for concurrent use.
@@ -55,7 +55,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	if o.Patience == 0 {
-		o.Patience = 45 * time.Second
+		o.Patience = 75 * time.Second
 	}
 	c := &Client{cgi: cgi, login: o.Login}
 	c.Scheduler = downtime.New(c, downtime.Rules{System: "Icinga", Patience: o.Patience, ASCII: true, Skew: cgi.Skew})

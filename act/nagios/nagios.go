@@ -36,7 +36,7 @@ type Options struct {
 	ServerName string
 	Insecure   bool
 	Timeout    time.Duration // for one request; 0: 20 s
-	Patience   time.Duration // until a downtime must be listed; 0: 45 s, for a status_update_interval of 30
+	Patience   time.Duration // until a downtime must be listed; 0: 75 s, twice a status_update_interval of 30
 	DateFormat string        // us, euro, iso8601, strict-iso8601; "": found out
 	Children   bool          // downtimes of the hosts below a host as well
 }
@@ -72,7 +72,7 @@ func New(o Options) (*Client, error) {
 		}
 	}
 	if o.Patience == 0 {
-		o.Patience = 45 * time.Second
+		o.Patience = 75 * time.Second
 	}
 	c := &Client{cgi: cgi, login: o.Login, format: o.DateFormat, children: o.Children, pages: htmlReader{cgi}}
 	c.Scheduler = downtime.New(c, downtime.Rules{System: "Nagios", Patience: o.Patience, ASCII: true, Skew: cgi.Skew})
