@@ -37,6 +37,11 @@ func TestGuest(t *testing.T) {
 	}
 	d.awaitAgent(t, "guest")
 
+	for what, by := range map[string]act.Target{"IPv4": {IP: "192.0.2.7"}, "IPv6": {IP6: "2001:db8:0::7"}, "MAC": {MAC: "52:54:00:AA:BB:07"}} {
+		if s, err := c.PowerState(t.Context(), by); err != nil || s != act.PoweredOn {
+			t.Errorf("found by %s: %s, %v", what, s, err)
+		}
+	}
 	d.guestRun(t, "echo old > /data/file; sync")
 	if err := c.CheckSnapshot(t.Context(), tg, act.SnapshotOptions{Quiesce: act.QuiesceRequire}); err != nil {
 		t.Error(err)
@@ -78,6 +83,7 @@ mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 for m in /modules/*.ko; do insmod $m; done
 while [ ! -b /dev/vda ]; do sleep 0.1; done
 mount -t ext4 /dev/vda /data
+ip link set lo up; ip addr add 192.0.2.7/32 dev lo; ip addr add 2001:db8::7/128 dev lo
 mkdir -p /dev/virtio-ports
 for p in /sys/class/virtio-ports/*; do ln -sf /dev/${p##*/} /dev/virtio-ports/$(cat $p/name); done
 echo guest is ready > /dev/console
@@ -115,6 +121,7 @@ func (d *daemon) defineGuest(t *testing.T, name string) {
 <features><acpi/></features><devices>
 <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='%s'/><target dev='vda' bus='virtio'/></disk>
 <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+<interface type='user'><mac address='52:54:00:aa:bb:07'/></interface>
 <serial type='file'><source path='%s'/></serial>
 <memballoon model='none'/></devices></domain>`, name, kernels[0], initrd, disk, d.console()))
 	d.virsh(t, "qemu", "define", file)
