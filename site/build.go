@@ -25,6 +25,7 @@ type builder struct {
 	gov   *governance
 	// exceptions are those of the newest snapshot's archive.
 	exceptions []katprep.Exception
+	older      []Older // bundles of older history
 	chain      *chain
 	failures   map[katprep.HostID][]hostFailure // of all runs
 	bufs       sync.Pool
@@ -67,6 +68,9 @@ func (b *builder) build(ctx context.Context) error {
 	}
 	b.loadGroups()
 	if err := b.m.load(ctx, b.src, &b.o); err != nil {
+		return err
+	}
+	if b.older, err = olderOf(ctx, b.src); err != nil {
 		return err
 	}
 	if b.exceptions, err = b.src.Exceptions(ctx); err != nil {

@@ -41,6 +41,7 @@ type indexPage struct {
 	Failures     int // of steps in the last maintenance that has a journal
 	FailuresIn   *pair
 	Forgotten    []string // VM snapshots that are too old
+	Older        []Older  // bundles of older history
 }
 
 // unknowns counts the hosts of the newest snapshot, failed ones left out, of
@@ -113,7 +114,7 @@ func (b *builder) listPages(ctx context.Context) error {
 }
 
 func (b *builder) firstPage() error {
-	d := indexPage{base: b.base("index.html", "", "Overview", true), Policy: b.hasPolicy(), All: newCell(&b.gov.all), Matrix: b.gov.matrix(), Again: len(b.gov.again), Governed: b.governed(), Unknown: b.unknowns(), Forgotten: b.allForgotten()}
+	d := indexPage{base: b.base("index.html", "", "Overview", true), Policy: b.hasPolicy(), All: newCell(&b.gov.all), Matrix: b.gov.matrix(), Again: len(b.gov.again), Governed: b.governed(), Unknown: b.unknowns(), Forgotten: b.allForgotten(), Older: b.older}
 	d.Chain.Known = b.chain.known
 	d.Chain.count(b.evidenceRows())
 	if len(b.m.snapshots) > 0 {
