@@ -53,3 +53,21 @@ func TestFaults(t *testing.T) {
 		}
 	}
 }
+
+// TestConsolidation: a VM whose disks need consolidation after a removal is
+// not said to be done with. The simulator cannot consolidate.
+func TestConsolidation(t *testing.T) {
+	model, _, c, _ := simModel(t, 1)
+	tg := target("DC0_H0_VM0")
+	if _, err := c.CreateSnapshot(t.Context(), tg, act.SnapshotOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	model.Map().Any("VirtualMachine").(*simulator.VirtualMachine).Runtime.ConsolidationNeeded = true
+	err := c.RemoveSnapshot(t.Context(), tg)
+	if katprep.KindOf(err) != katprep.Conflict || !strings.Contains(err.Error(), "disks need consolidation") || katprep.HintOf(err) == "" {
+		t.Errorf("%v, hint %q", err, katprep.HintOf(err))
+	}
+	if _, found, err := c.FindSnapshot(t.Context(), tg); found || err != nil {
+		t.Errorf("the snapshot itself is removed: found %v, %v", found, err)
+	}
+}
