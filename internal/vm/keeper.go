@@ -245,9 +245,8 @@ func (k *Keeper) create(ctx context.Context, v VM, m act.Marker, o act.SnapshotO
 	if err != nil {
 		return "", err
 	}
-	if power == act.Suspended {
-		return "", katprep.Errorf(katprep.Conflict, "it is paused or suspended, and could not be patched").
-			WithHint("resume it; a snapshot that was cut off may have left it so")
+	if err := awake(power); err != nil {
+		return "", err
 	}
 	mark := Mark{Marker: m, Running: power == act.PoweredOn}
 	mark.Quiesced = mark.Running && o.Quiesce != act.QuiesceNo && o.Quiesce != ""
@@ -295,6 +294,15 @@ func (k *Keeper) wake(ctx context.Context, v VM) error {
 		}
 	}
 	return nil
+}
+
+// awake is an error if a VM is paused.
+func awake(power act.PowerState) error {
+	if power != act.Suspended {
+		return nil
+	}
+	return katprep.Errorf(katprep.Conflict, "it is paused or suspended, and could not be patched").
+		WithHint("resume it; a snapshot that was cut off may have left it so")
 }
 
 func (k *Keeper) wanted(m Mark, o act.SnapshotOptions) Wanted {

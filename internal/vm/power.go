@@ -124,6 +124,13 @@ func (k *Keeper) CheckSnapshot(ctx context.Context, t act.Target, o act.Snapshot
 	if _, err := k.d.Tree(ctx, v); err != nil {
 		return fmt.Errorf("list the snapshots of VM %q: %w", v.Name, err)
 	}
+	power, err := k.d.Power(ctx, v)
+	if err != nil {
+		return fmt.Errorf("power state of VM %q: %w", v.Name, err)
+	}
+	if err := awake(power); err != nil {
+		return fmt.Errorf("VM %q: %w", v.Name, err)
+	}
 	if c, ok := k.d.(Checker); ok {
 		return c.Check(ctx, v, o)
 	}

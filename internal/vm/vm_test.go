@@ -278,6 +278,9 @@ func TestAPausedVM(t *testing.T) {
 	if _, err := keeper(l).CreateSnapshot(t.Context(), target, act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Conflict || katprep.HintOf(err) == "" || l.power != act.Suspended || len(l.tree) > 0 {
 		t.Errorf("paused before: %v, and the VM is %s", err, l.power)
 	}
+	if err := keeper(l).CheckSnapshot(t.Context(), target, act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Conflict || katprep.HintOf(err) == "" {
+		t.Errorf("said beforehand: %v", err)
+	}
 }
 
 func TestDeafGuests(t *testing.T) {
