@@ -29,7 +29,7 @@ var docGroups = []struct {
 	pages []string
 }{
 	{"Tutorial", []string{"index", "tutorial"}},
-	{"How to", []string{"howto-move", "howto-publish", "howto-hooks", "howto-protect", "howto-audit"}},
+	{"How to", []string{"howto-move", "howto-monitoring", "howto-hypervisors", "howto-hooks", "howto-templates", "howto-publish", "howto-protect", "howto-audit"}},
 	{"Explanation", []string{"explanation", "architecture", "benchmarks", "dependencies"}},
 }
 

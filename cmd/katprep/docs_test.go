@@ -40,8 +40,9 @@ func TestDocumentationSite(t *testing.T) {
 // TestDocumentedCommands runs the console blocks of the documentation as they
 // are printed, those of one page in one shell and one empty home, and compares
 // what they print: "…" stands for any text, on a line of its own for any
-// lines. Blocks that need what a test has not say "not-run". Their server is a
-// simulated Foreman.
+// lines. Blocks that need what a test has not say "not-run", and what a block
+// takes for granted is in a comment of the page. Their server is a simulated
+// Foreman.
 func TestDocumentedCommands(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays whole patch days")
@@ -106,7 +107,7 @@ type consoleStep struct{ command, want string }
 
 func consoleSteps(md string) []consoleStep {
 	var steps []consoleStep
-	for _, block := range regexp.MustCompile("(?ms)^```console\n(.*?)^```").FindAllStringSubmatch(md, -1) {
+	for _, block := range regexp.MustCompile("(?ms)^(?:```|<!-- )console\n(.*?)^(?:```|-->)").FindAllStringSubmatch(md, -1) {
 		for line := range strings.Lines(block[1]) {
 			if command, ok := strings.CutPrefix(line, "$ "); ok && !shownByDemo(steps, line) {
 				steps = append(steps, consoleStep{command: command})
@@ -115,6 +116,8 @@ func consoleSteps(md string) []consoleStep {
 			s := &steps[len(steps)-1]
 			if more, ok := strings.CutPrefix(line, "> "); ok {
 				s.command += more
+			} else if line == ">\n" {
+				s.command += "\n"
 			} else {
 				s.want += line
 			}

@@ -202,8 +202,12 @@ func writeBills(a *app, dir string, r *katprep.Report, keep func(string) bool) (
 // options reads what the user adds to a report.
 func (c *reportCmd) options(a *app) (o render.Options, meta map[string]string, err error) {
 	if c.Template != "" {
-		if o.Template, err = render.LoadTemplate(c.Template); err != nil {
-			return
+		path, err := templatePath(a, c.Template)
+		if err != nil {
+			return o, nil, err
+		}
+		if o.Template, err = render.LoadTemplate(path); err != nil {
+			return o, nil, err
 		}
 	}
 	if c.Meta != "" {
