@@ -272,7 +272,7 @@ func (c *connection) list() (err error) {
 func (c *connection) mayPush(tip object.Hash) error {
 	if c.there.IsZero() {
 		if c.seen.IsZero() {
-			return nil
+			return c.mayFill()
 		}
 		return katprep.Errorf(katprep.Conflict, "the remote was rewritten: its branch %s is gone, it was at %s", c.r.branch(), idOf(c.seen).Short()).
 			WithHint("find out who removed it; to push it again: git update-ref -d %s", c.r.tracking())
@@ -296,6 +296,16 @@ func (c *connection) mayPush(tip object.Hash) error {
 			WithHint("katprep archive pull %s", c.r.Name)
 	}
 	return c.conflict(tip)
+}
+
+// mayFill refuses to fill an empty branch with a history that was cut: the
+// older commits are not here.
+func (c *connection) mayFill() error {
+	if len(c.a.cuts()) == 0 {
+		return nil
+	}
+	return katprep.Errorf(katprep.Conflict, "the remote has no branch %s yet, and older history is not here but in bundles", c.r.branch()).
+		WithHint("push the whole history there first: docs/howto-protect.md says how to join it")
 }
 
 // How the remote's branch stands to ours.

@@ -290,6 +290,11 @@ func TestCutPushes(t *testing.T) {
 		t.Fatal(err)
 	}
 	fsck(t, remote)
+	empty := filepath.Join(t.TempDir(), "e.git")
+	git(t, ".", "init", "-q", "--bare", empty)
+	if _, err := a.Push(ctx, Remote{Name: "empty", URL: empty}); katprep.KindOf(err) != katprep.Conflict || !strings.Contains(err.Error(), "in bundles") {
+		t.Errorf("push to an empty remote: %v", err)
+	}
 	if n := strings.Count(git(t, remote, "log", "--format=%H", "main"), "\n"); n != 38 {
 		t.Errorf("the remote has %d commits", n)
 	}
