@@ -16,7 +16,6 @@ import (
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/peers"
 	"github.com/stdevel/katprep/site"
-	"github.com/stdevel/katprep/site/sitetest"
 )
 
 // TestBuildForEver is what TestKill kills.
@@ -74,13 +73,6 @@ func TestUpdateForEver(t *testing.T) {
 			}
 		}
 	}
-}
-
-// larger is the sample with one more snapshot.
-func larger() *sitetest.Memory {
-	m := sample()
-	m.Add(commit(5), snapshot(14, 6, "2026-11-prod-b", katprep.After), state("17", "web01.example.com", "c"), state("3", "db01.example.com", "e"), failed("9", "dark.example.com", "timeout"))
-	return m
 }
 
 // TestKillUpdate kills builds that take folders of an earlier site. People

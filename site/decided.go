@@ -69,7 +69,7 @@ func (b *builder) approvalOf(r *katprep.RunRecord) decided {
 		return decided{State: approvalNone}
 	}
 	d := decided{Decision: r.Approval, State: approvalLate}
-	start := began(r)
+	start := b.m.noted[r.Plan.Run].began
 	if !b.chain.known {
 		if start.IsZero() || !d.At.After(start) {
 			d.State = approvalInTime

@@ -132,7 +132,7 @@ func (b *builder) firstPage() error {
 	runs, changes := b.split()
 	d.Maintenances, d.Changes = runs[:min(12, len(runs))], changes[:min(6, len(changes))]
 	for _, p := range runs {
-		if p.run != nil && len(p.Record.Journal) > 0 {
+		if p.run != nil && p.entries > 0 {
 			d.Failures, d.FailuresIn = len(p.run.Failures), p
 			break
 		}

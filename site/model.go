@@ -18,6 +18,7 @@ import (
 type model struct {
 	snapshots   []katprep.SnapshotRef // oldest first
 	runs        map[katprep.RunID]*katprep.RunRecord
+	noted       map[katprep.RunID]noted
 	pairs       []*pair // by the time of the after-snapshot
 	errata      map[string]*katprep.Erratum
 	hosts       []*host
@@ -32,17 +33,18 @@ type model struct {
 // A pair is two snapshots that are compared: a maintenance, or a snapshot and
 // the one before it.
 type pair struct {
-	Run    katprep.RunID
-	Record *katprep.RunRecord
-	Before *katprep.SnapshotRef // nil: a run without
-	After  *katprep.SnapshotRef // nil: a run that is under way
-	dir    string
-	from   provenance
-	to     provenance
-	by     *string // who ran it, once somebody asked
-	asked  bool    // neither a maintenance nor neighbours: somebody asked for it
-	totals totals
-	run    *runView
+	Run     katprep.RunID
+	Record  *katprep.RunRecord
+	Before  *katprep.SnapshotRef // nil: a run without
+	After   *katprep.SnapshotRef // nil: a run that is under way
+	dir     string
+	from    provenance
+	to      provenance
+	by      *string // who ran it, once somebody asked
+	entries int     // of the journal
+	asked   bool    // neither a maintenance nor neighbours: somebody asked for it
+	totals  totals
+	run     *runView
 }
 
 // A host is what is kept of a host.
@@ -97,7 +99,7 @@ type record struct {
 
 func newModel() *model {
 	return &model{
-		runs: map[katprep.RunID]*katprep.RunRecord{}, errata: map[string]*katprep.Erratum{},
+		runs: map[katprep.RunID]*katprep.RunRecord{}, noted: map[katprep.RunID]noted{}, errata: map[string]*katprep.Erratum{},
 		index: map[katprep.HostID]int32{}, records: map[string][]record{}, sums: map[string][32]byte{}, erratumSums: map[string]erratumSum{},
 		packages: map[string]*pkg{}, followed: map[string]bool{},
 	}
@@ -133,11 +135,12 @@ func (m *model) load(ctx context.Context, src Source, o *Options) error {
 	slices.Reverse(m.snapshots)
 	// Imported snapshots may have been stored after newer ones.
 	slices.SortStableFunc(m.snapshots, func(a, b katprep.SnapshotRef) int { return a.Snapshot.Started.Compare(b.Snapshot.Started) })
+	_, again := src.(Recorder)
 	for r, err := range src.Runs(ctx) {
 		if err != nil {
 			return err
 		}
-		m.runs[r.Plan.Run] = &r
+		m.note(&r, again)
 	}
 	if len(m.snapshots) > 0 {
 		for e, err := range src.Errata(ctx, m.head().Commit) {
@@ -160,7 +163,8 @@ func (m *model) findPairs(ctx context.Context, src Source, o *Options) error {
 	ends := map[katprep.RunID]*pair{}
 	get := func(r katprep.RunID) *pair {
 		if ends[r] == nil {
-			ends[r] = &pair{Run: r, Record: m.runs[r], dir: "maintenances/" + runSlug(r)}
+			n := m.noted[r]
+			ends[r] = &pair{Run: r, Record: m.runs[r], by: &n.by, entries: n.entries, dir: "maintenances/" + runSlug(r)}
 			m.pairs = append(m.pairs, ends[r])
 		}
 		return ends[r]

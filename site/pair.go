@@ -40,6 +40,14 @@ type pairPage struct {
 // pair compares two snapshots, remembers what became of hosts and errata, and
 // writes the pages about it.
 func (b *builder) pair(ctx context.Context, i int, p *pair) error {
+	release, err := b.fetch(ctx, p)
+	if err != nil {
+		return err
+	}
+	return cmp.Or(b.comparedPair(ctx, i, p), release())
+}
+
+func (b *builder) comparedPair(ctx context.Context, i int, p *pair) error {
 	if p.Run != "" {
 		b.stats.Maintenances++
 	}

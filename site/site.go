@@ -48,6 +48,13 @@ type Unchanger interface {
 	Unchanged(ctx context.Context, before, after katprep.CommitID) iter.Seq2[katprep.State, error]
 }
 
+// A Recorder is a Source that has what the archive holds of a run again when it
+// is asked for: a build then holds it for one run at a time.
+type Recorder interface {
+	// Run returns what Runs yields of one run.
+	Run(ctx context.Context, id katprep.RunID) (katprep.RunRecord, error)
+}
+
 // A Pair is a host before and after; nil means that it is not there.
 type Pair struct {
 	Before, After *katprep.State

@@ -113,6 +113,13 @@ func sample() *sitetest.Memory {
 	return m
 }
 
+// larger is the sample with one more snapshot.
+func larger() *sitetest.Memory {
+	m := sample()
+	m.Add(commit(5), snapshot(14, 6, "2026-11-prod-b", katprep.After), state("17", "web01.example.com", "c"), state("3", "db01.example.com", "e"), failed("9", "dark.example.com", "timeout"))
+	return m
+}
+
 func build(t testing.TB, src site.Source, o site.Options) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "public")

@@ -35,7 +35,7 @@ func (p *pair) unfinished() render.Word {
 	switch {
 	case p.After != nil: // without a before-snapshot, or an older one
 		return outcomeUnsure
-	case p.Record == nil || len(p.Record.Journal) > 0:
+	case p.Record == nil || p.entries > 0:
 		return outcomeOpen
 	}
 	return outcomePlanned

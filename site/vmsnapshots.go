@@ -26,12 +26,8 @@ func (b *builder) allForgotten() []string {
 	if len(b.m.snapshots) == 0 {
 		return nil
 	}
-	for _, r := range b.m.runs {
-		for _, s := range r.VMSnapshots(b.now(), 0) {
-			if s.Old {
-				old = append(old, s)
-			}
-		}
+	for _, n := range b.m.noted {
+		old = append(old, n.old...)
 	}
 	if len(old) == 0 {
 		return nil

@@ -16,6 +16,7 @@ var (
 	_ site.Source    = siteSource{}
 	_ site.Chain     = siteSource{}
 	_ site.Unchanger = siteSource{}
+	_ site.Recorder  = siteSource{}
 )
 
 func newSiteSource(arc *archive.Archive) siteSource { return siteSource{arc} }
@@ -99,6 +100,11 @@ func (s siteSource) Runs(ctx context.Context) iter.Seq2[katprep.RunRecord, error
 			}
 		}
 	}
+}
+
+// Run implements site.Recorder.
+func (s siteSource) Run(ctx context.Context, id katprep.RunID) (katprep.RunRecord, error) {
+	return s.arc.Run(ctx, id)
 }
 
 // Exceptions implements site.Source.
