@@ -9,7 +9,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/act"
+	"github.com/stdevel/katprep/act/acttest"
 	"github.com/stdevel/katprep/act/icinga2"
 	"github.com/stdevel/katprep/internal/monlab"
 )
@@ -174,5 +176,27 @@ func BenchmarkScheduleAll(b *testing.B) {
 	b.ReportMetric(serverFloor.Seconds()/n, "server-cpu-s-bare/op")
 	if requests > 50 {
 		b.Errorf("%d requests, want at most 50", requests)
+	}
+}
+
+// BenchmarkRun takes a thousand hosts through the stages of a run; only the
+// monitoring is real.
+func BenchmarkRun(b *testing.B) {
+	s, c, ts := many(b, 1000)
+	names := make([]string, len(ts))
+	for i, t := range ts {
+		names[i] = t.Name
+	}
+	for b.Loop() {
+		e := runOf(b, c, &acttest.Journal{}, names)
+		for _, stage := range []katprep.Stage{katprep.StagePrepare, katprep.StageExecute, katprep.StageVerify, katprep.StageCleanup} {
+			requests, cpu, began := c.Requests(), s.CPU(), time.Now()
+			if sum := runStage(b, e, stage); sum.Failures() != 0 {
+				b.Fatalf("%s: %d failures", stage, sum.Failures())
+			}
+			b.ReportMetric(time.Since(began).Seconds(), string(stage)+"-s")
+			b.ReportMetric((s.CPU() - cpu).Seconds(), string(stage)+"-server-cpu-s")
+			b.ReportMetric(float64(c.Requests()-requests), string(stage)+"-requests")
+		}
 	}
 }

@@ -18,10 +18,10 @@ var landscape = []string{"web01.example.test", "web02.example.test", oddHost, "n
 
 // runOf is a run for hosts of the real monitoring; what else it needs is in
 // memory.
-func runOf(t *testing.T, c *icinga2.Client, j act.Journal) *act.Engine {
+func runOf(t testing.TB, c *icinga2.Client, j act.Journal, names []string) *act.Engine {
 	t.Helper()
 	var states []katprep.State
-	for i, name := range landscape {
+	for i, name := range names {
 		states = append(states, katprep.State{
 			Host:   katprep.Host{HostID: katprep.HostID{Source: "source", ID: fmt.Sprint(i)}, Name: name},
 			Status: katprep.Collected, Aspects: []katprep.Aspect{katprep.AspectErrata},
@@ -31,15 +31,15 @@ func runOf(t *testing.T, c *icinga2.Client, j act.Journal) *act.Engine {
 	p, err := act.NewPlan(act.PlanRequest{
 		Run: "engine", Created: time.Now(), States: states,
 		Settings: act.Settings{
-			Downtime: time.Hour, Reboot: act.RebootNever, OnFailure: katprep.FailContinue, Concurrency: 2, Settle: time.Second,
+			Downtime: time.Hour, Reboot: act.RebootNever, OnFailure: katprep.FailContinue, Concurrency: 20, Settle: time.Second,
 			VMSnapshot: act.SnapshotNever, Patchers: []string{"source"}, Monitors: []act.PlanSystem{{Name: "icinga"}},
 		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := acttest.NewWorld(landscape...)
-	for _, name := range landscape {
+	w := acttest.NewWorld(names...)
+	for _, name := range names {
 		w.SetPending(name, "RHSA-2026:0001")
 	}
 	systems := acttest.Around(w)
@@ -69,7 +69,7 @@ func TestEngine(t *testing.T) {
 	theirs := foreign(s)(t, act.Target{Name: "web01.example.test"})
 	// A note, four looks at services, three intents, three results.
 	killed := &acttest.Journal{Die: func(n int) (die, keep bool) { return n == 1+4+3+2, n < 1+4+3+2 }}
-	e := runOf(t, client(t, s, "katprep"), killed)
+	e := runOf(t, client(t, s, "katprep"), killed, landscape)
 	if _, err := e.Run(t.Context(), katprep.StagePrepare); !errors.Is(err, acttest.ErrKilled) {
 		t.Fatalf("the killed run: %v", err)
 	}
@@ -112,7 +112,7 @@ func TestEngine(t *testing.T) {
 	}
 }
 
-func runStage(t *testing.T, e *act.Engine, stage katprep.Stage) act.Summary {
+func runStage(t testing.TB, e *act.Engine, stage katprep.Stage) act.Summary {
 	t.Helper()
 	sum, err := e.Run(t.Context(), stage)
 	if err != nil {

@@ -1,6 +1,7 @@
 package icinga2
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -29,30 +30,49 @@ var stateAttrs = []string{"name", "state", "last_check", "acknowledgement", "dow
 
 // Health is as act.HealthReader says.
 func (c *Client) Health(ctx context.Context, t act.Target) (act.Health, error) {
-	f := c.Find(ctx, []act.Target{t})[0]
-	if f.Err != nil {
-		return act.Health{}, f.Err
+	name := cmp.Or(t.Name, t.Host.Name)
+	host, err := c.stateOf(ctx, name)
+	if err == nil && host == nil { // it has another name, or none
+		f := c.Find(ctx, []act.Target{t})[0]
+		if f.Err != nil {
+			return act.Health{}, f.Err
+		}
+		name = f.Host
+		host, err = c.stateOf(ctx, name)
 	}
-	var hosts, services []checkable
-	if err := c.query(ctx, "hosts", map[string]any{"host": f.Host, "attrs": stateAttrs}, &hosts); err != nil {
+	switch {
+	case err != nil:
 		return act.Health{}, err
-	}
-	if len(hosts) != 1 {
+	case host == nil:
 		return act.Health{}, downtime.Unknown(t)
 	}
+	var services []checkable
 	attrs := append(slices.Clone(stateAttrs), "host_name")
-	if err := c.ofHosts(ctx, "services", attrs, []string{f.Host}, &services); err != nil {
+	if err := c.ofHosts(ctx, "services", attrs, []string{name}, &services); err != nil {
 		return act.Health{}, err
 	}
-	h := act.Health{At: time.Now().UTC(), Host: hosts[0].check(hostStates[:])}
+	h := act.Health{At: time.Now().UTC(), Host: host.check(hostStates[:])}
 	h.Host.Name = ""
 	for _, s := range services {
-		if s.Attrs.Host == f.Host {
+		if s.Attrs.Host == name {
 			h.Services = append(h.Services, s.check(serviceStates[:]))
 		}
 	}
 	slices.SortFunc(h.Services, func(a, b act.CheckState) int { return strings.Compare(a.Name, b.Name) })
 	return h, nil
+}
+
+// stateOf reads a host by its exact name; nil is none.
+func (c *Client) stateOf(ctx context.Context, name string) (*checkable, error) {
+	if name == "" {
+		return nil, nil
+	}
+	var hosts []checkable
+	err := c.query(ctx, "hosts", map[string]any{"host": name, "attrs": stateAttrs}, &hosts)
+	if err != nil || len(hosts) != 1 || hosts[0].Attrs.Name != name {
+		return nil, err
+	}
+	return &hosts[0], nil
 }
 
 var (
