@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,25 +41,17 @@ func (a *Archive) bundle(ctx context.Context, w io.Writer, tip object.Hash, afte
 	if err := os.MkdirAll(filepath.Join(tmp, "objects", "pack"), 0o700); err != nil {
 		return nil, err
 	}
-	p, err := pack.NewSteadyWriter(tmp)
-	if err != nil {
-		return nil, err
-	}
-	defer p.Abort()
-	b := &bundler{a: a, p: p, seen: map[object.Hash]bool{}, tags: map[string]object.Hash{}}
-	if b.commits, err = b.history(ctx, tip); err != nil {
-		return nil, err
-	}
+	b := &bundler{a: a, reach: reach{a: a, seen: map[object.Hash]bool{}, paths: map[string]string{}}, tags: map[string]object.Hash{}}
 	head := "# v2 git bundle\n"
 	if after != "" {
 		head += fmt.Sprintf("-%s \n", after)
 	}
 	head += fmt.Sprintf("%s HEAD\n%s %s\n", tip, tip, branch)
-	names, err := b.names(ctx)
+	names, err := b.gather(ctx, tip)
 	if err != nil {
 		return nil, err
 	}
-	done, err := p.Finish(ctx)
+	done, err := b.pack(ctx, tmp)
 	if err != nil {
 		return nil, err
 	}
@@ -73,106 +66,65 @@ func (a *Archive) bundle(ctx context.Context, w io.Writer, tip object.Hash, afte
 	return b, errors.Join(err, f.Close())
 }
 
-// names adds the tags of runs that name its commits, and the time stamps, and
-// returns their lines of the bundle's head.
-func (b *bundler) names(ctx context.Context) (string, error) {
-	head := ""
-	stamps, err := b.a.refs.Read(stampsRef)
-	if err != nil {
+// A bundler finds the objects of a bundle and packs them.
+type bundler struct {
+	a     *Archive
+	reach reach
+	tags  map[string]object.Hash // name → tag object
+}
+
+// gather finds what leads from the tip, from the tags of runs that name its
+// commits, and from the time stamps. It returns the lines of the bundle's head
+// for the latter two.
+func (b *bundler) gather(ctx context.Context, tip object.Hash) (string, error) {
+	if err := b.reach.ref(ctx, tip); err != nil {
 		return "", err
-	}
-	if !stamps.IsZero() {
-		if _, err := b.history(ctx, stamps); err != nil {
-			return "", err
-		}
-		head += fmt.Sprintf("%s %s\n", stamps, stampsRef)
 	}
 	tags, err := b.a.refs.List("refs/tags/run/")
 	if err != nil {
 		return "", err
 	}
+	head := ""
 	for _, ref := range tags {
 		name := strings.TrimPrefix(ref.Name, "refs/tags/")
 		at, ok, err := b.a.tagged(ctx, name)
 		if err != nil {
 			return "", err
 		}
-		if !ok || !b.commits[at] {
+		if !ok || !b.reach.seen[at] {
 			continue
 		}
-		if err := b.add(ctx, ref.Hash); err != nil {
-			return "", err
-		}
+		b.reach.add(ref.Hash, "")
 		b.tags[name] = ref.Hash
 		head += fmt.Sprintf("%s %s\n", ref.Hash, ref.Name)
 	}
-	return head, nil
+	stamps, err := b.a.refs.Read(stampsRef)
+	if err != nil || stamps.IsZero() {
+		return head, err
+	}
+	return fmt.Sprintf("%s %s\n%s", stamps, stampsRef, head), b.reach.ref(ctx, stamps)
 }
 
-// A bundler copies objects into a pack, each once.
-type bundler struct {
-	a       *Archive
-	p       *pack.Writer
-	seen    map[object.Hash]bool
-	commits map[object.Hash]bool
-	tags    map[string]object.Hash // name → tag object
-}
-
-// history adds a commit and all before it, the oldest first.
-func (b *bundler) history(ctx context.Context, tip object.Hash) (map[object.Hash]bool, error) {
-	all := map[object.Hash]bool{}
-	var order []visit
-	for v, err := range b.a.walk(ctx, tip) {
-		if err != nil {
-			return nil, err
-		}
-		all[v.hash] = true
-		order = append(order, v)
-	}
-	for _, v := range slices.Backward(order) {
-		if err := b.add(ctx, v.hash); err != nil {
-			return nil, err
-		}
-		if err := b.tree(ctx, v.commit.Tree); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-func (b *bundler) add(ctx context.Context, h object.Hash) error {
-	if b.seen[h] {
-		return nil
-	}
-	b.seen[h] = true
-	kind, data, err := b.a.store.Read(ctx, h)
+// pack writes the objects: the versions of a path one after the other, each
+// made of the one before, as Maintain does.
+func (b *bundler) pack(ctx context.Context, dir string) (*pack.Pack, error) {
+	p, err := pack.NewSteadyWriter(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return b.p.Add(ctx, kind, data, object.Hash{}, nil)
-}
-
-func (b *bundler) tree(ctx context.Context, h object.Hash) error {
-	if b.seen[h] {
-		return nil
+	defer p.Abort()
+	items := b.reach.items
+	slices.SortStableFunc(items, func(x, y item) int {
+		return cmp.Or(cmp.Compare(x.path, y.path), cmp.Compare(x.n, y.n))
+	})
+	if err := b.a.addItems(ctx, p, items); err != nil {
+		return nil, err
 	}
-	list, err := b.a.list(ctx, h)
+	done, err := p.Finish(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := b.add(ctx, h); err != nil {
-		return err
-	}
-	for _, e := range list {
-		next := b.add
-		if e.Dir {
-			next = b.tree
-		}
-		if err := next(ctx, e.Hash); err != nil {
-			return err
-		}
-	}
-	return nil
+	return done, pack.Holds(ctx, done.File(), len(items), func(i int) object.Hash { return items[i].hash })
 }
 
 // File returns a file of a commit's tree as it is, such as

@@ -209,20 +209,28 @@ func (a *Archive) packItems(ctx context.Context, items []item) (*pack.Pack, erro
 		return nil, err
 	}
 	defer p.Abort()
+	if err := a.addItems(ctx, p, items); err != nil {
+		return nil, err
+	}
+	return p.Finish(ctx)
+}
+
+// addItems puts items that are sorted by path into a pack.
+func (a *Archive) addItems(ctx context.Context, p *pack.Writer, items []item) error {
 	var last *pack.Link
 	for i, it := range items {
 		kind, data, err := a.store.Read(ctx, it.hash)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if i == 0 || it.path == "" || it.path != items[i-1].path {
 			last = nil
 		}
 		if last, err = p.AddAfter(ctx, kind, data, last); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return p.Finish(ctx)
+	return nil
 }
 
 // removePacks removes old packs, each with its index first: a reader that

@@ -16,30 +16,7 @@ import (
 	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"github.com/stdevel/katprep"
-	"github.com/stdevel/katprep/internal/archive/object"
-	"github.com/stdevel/katprep/internal/archive/pack"
 )
-
-// readBack makes sure that a bundle holds objects, each of them whole.
-func readBack(ctx context.Context, file, tmp string, want map[object.Hash]bool) error {
-	if err := os.MkdirAll(filepath.Join(tmp, "objects", "pack"), 0o700); err != nil {
-		return err
-	}
-	if err := unbundle(file, tmp); err != nil {
-		return err
-	}
-	s, err := pack.Open(tmp)
-	if err != nil {
-		return err
-	}
-	for h := range want {
-		if _, _, err = s.Read(ctx, h); err != nil {
-			err = katprep.Errorf(katprep.Corrupt, "the bundle cannot be read back: %w", err)
-			break
-		}
-	}
-	return errors.Join(err, s.Close())
-}
 
 // unbundle puts the objects of a bundle into a repository.
 func unbundle(file, dir string) error {
