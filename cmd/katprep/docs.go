@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,7 +31,7 @@ var docGroups = []struct {
 }{
 	{"Tutorial", []string{"index", "tutorial"}},
 	{"How to", []string{"howto-move", "howto-monitoring", "howto-hypervisors", "howto-hooks", "howto-templates", "howto-publish", "howto-protect", "howto-audit"}},
-	{"Explanation", []string{"explanation", "architecture", "benchmarks", "dependencies"}},
+	{"Explanation", []string{"explanation", "comparison", "architecture", "benchmarks", "dependencies"}},
 }
 
 // Run writes the documentation.
@@ -53,6 +54,9 @@ func (c *docsBuildCmd) Run(a *app, k *kong.Kong) error {
 	return nil
 }
 
+// manReference is how pages refer to pages of ours.
+var manReference = regexp.MustCompile(`\*\*(katprep[a-z.-]*)\*\*\((\d)\)`)
+
 // docPages are the Markdown files by their groups, and the manual pages.
 func docPages(model *kong.Application) ([]docsite.Page, error) {
 	entries, err := docs.Files.ReadDir(".")
@@ -66,6 +70,7 @@ func docPages(model *kong.Application) ([]docsite.Page, error) {
 	var pages []docsite.Page
 	add := func(group, name string) error {
 		text, err := docs.Files.ReadFile(name + ".md")
+		text = bytes.ReplaceAll(text, []byte("](../cmd/katprep/man/"), []byte("](man/"))
 		pages = append(pages, docsite.Page{Path: name, Group: group, Markdown: text})
 		return err
 	}
@@ -88,7 +93,7 @@ func docPages(model *kong.Application) ([]docsite.Page, error) {
 	}
 	for _, p := range man {
 		title := fmt.Sprintf("%s(%d)", p.Name, p.Section)
-		text := bytes.Join([][]byte{[]byte("# " + title), p.Markdown}, []byte("\n\n"))
+		text := bytes.Join([][]byte{[]byte("# " + title), manReference.ReplaceAll(p.Markdown, []byte("[**$1**($2)]($1.$2.md)"))}, []byte("\n\n"))
 		pages = append(pages, docsite.Page{Path: fmt.Sprintf("man/%s.%d", p.Name, p.Section), Group: "Manual pages", Title: title, Markdown: text})
 	}
 	return pages, nil
