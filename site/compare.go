@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -63,7 +62,9 @@ func (b *builder) pairKey(p *pair) string {
 		h.Write([]byte(s + "\x00"))
 	}
 	if p.Record != nil {
-		_ = json.NewEncoder(h).Encode(p.Record.Plan.Hosts) // a hash does not fail
+		for i := range p.Record.Plan.Hosts {
+			key{h}.json(&p.Record.Plan.Hosts[i])
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

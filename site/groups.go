@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	stdhash "hash"
 	"slices"
 	"strings"
@@ -63,6 +64,10 @@ func (k key) add(parts ...string) {
 		k.h.Write([]byte{0})
 	}
 }
+
+// json adds a value as JSON. A hash takes everything, and what pages are made
+// of is no value that JSON has no form for.
+func (k key) json(v any) { _ = json.NewEncoder(k.h).Encode(v) }
 
 func (k key) sum() string { return hex.EncodeToString(k.h.Sum(nil)) }
 

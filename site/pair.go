@@ -3,7 +3,6 @@ package site
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -188,9 +187,7 @@ func (b *builder) pageKey(p *pair, rows []row, errata map[string]*advisory) stri
 		}
 	}
 	for _, v := range []any{p.from, p.to, p.run.judged()} {
-		if raw, err := json.Marshal(v); err == nil {
-			k.add(string(raw))
-		}
+		k.json(v)
 	}
 	for i := range rows { // a host may have got its name from a snapshot that was imported later
 		k.add(rows[i].href)
@@ -200,12 +197,16 @@ func (b *builder) pageKey(p *pair, rows []row, errata map[string]*advisory) stri
 		k.add(id, string(sum[:]))
 	}
 	if p.Record != nil {
-		for _, v := range []any{p.Record, b.exceptions} {
-			if raw, err := json.Marshal(v); err == nil {
-				k.add(string(raw))
-			}
+		rest := *p.Record
+		rest.Plan.Hosts, rest.Journal = nil, nil
+		k.json(rest)
+		k.json(b.exceptions)
+		for i := range p.Record.Journal { // one by one: a journal may be large
+			k.json(&p.Record.Journal[i])
 		}
-		for _, h := range p.Record.Plan.Hosts {
+		for i := range p.Record.Plan.Hosts {
+			h := &p.Record.Plan.Hosts[i]
+			k.json(h)
 			k.add(b.hostHref(h.Host))
 			for _, id := range h.Errata { // an exception may name its CVEs
 				sum := b.m.sums[id]

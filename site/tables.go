@@ -2,6 +2,7 @@ package site
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -23,61 +24,72 @@ type table struct {
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-// save writes the table as path.csv and path.json.
+// save writes the table as path.csv and path.json, now or soon: it must not
+// change any more.
 func (b *builder) save(path string, t *table) error {
-	err := b.file(path+".csv", func(w io.Writer) error {
-		out := csv.NewWriter(w)
-		if err := out.Write(t.head); err != nil {
-			return err
-		}
-		for _, r := range t.rows {
-			safe := make([]string, len(r))
-			for i := range r {
-				safe[i] = render.CSVCell(r[i])
-			}
-			if err := out.Write(safe); err != nil {
-				return err
-			}
-		}
-		out.Flush()
-		return out.Error()
-	})
-	if err != nil {
+	return cmp.Or(
+		b.later(path+".csv", func(buf *bytes.Buffer) error { return t.writeCSV(buf) }),
+		b.later(path+".json", func(buf *bytes.Buffer) error { return t.writeJSON(buf) }))
+}
+
+func (t *table) writeCSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	if err := out.Write(t.head); err != nil {
 		return err
 	}
-	return b.file(path+".json", t.writeJSON)
+	safe := make([]string, len(t.head))
+	for _, r := range t.rows {
+		safe = safe[:0]
+		for _, cell := range r {
+			safe = append(safe, render.CSVCell(cell))
+		}
+		if err := out.Write(safe); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
 }
 
 // writeJSON writes a list of objects, their names in the order of the head.
 func (t *table) writeJSON(w io.Writer) error {
-	var buf bytes.Buffer
-	buf.WriteString("[")
+	heads := make([][]byte, len(t.head))
+	for i, name := range t.head {
+		heads[i] = append(appendJSON(nil, name), ": "...)
+	}
+	line := []byte("[")
 	for i, r := range t.rows {
 		if i > 0 {
-			buf.WriteString(",")
+			line = append(line, ',')
 		}
-		buf.WriteString("\n {")
-		for j, name := range t.head {
+		line = append(line, "\n {"...)
+		for j := range t.head {
 			if j > 0 {
-				buf.WriteString(", ")
+				line = append(line, ", "...)
 			}
-			key, err := json.Marshal(name)
-			if err != nil {
-				return err
-			}
-			val, err := json.Marshal(r[j])
-			if err != nil {
-				return err
-			}
-			buf.Write(key)
-			buf.WriteString(": ")
-			buf.Write(val)
+			line = appendJSON(append(line, heads[j]...), r[j])
 		}
-		buf.WriteString("}")
+		if _, err := w.Write(append(line, '}')); err != nil {
+			return err
+		}
+		line = line[:0]
 	}
-	buf.WriteString("\n]\n")
-	_, err := w.Write(buf.Bytes())
+	_, err := w.Write(append(line, "\n]\n"...))
 	return err
+}
+
+// appendJSON writes a text as encoding/json does. Most texts need no escapes.
+func appendJSON(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || strings.IndexByte(`"\<>&`, c) >= 0 {
+			raw, err := json.Marshal(s)
+			if err != nil { // no text is one
+				raw = []byte(`""`)
+			}
+			return append(b, raw...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 // pairTables writes the data behind the page of a pair.
