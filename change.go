@@ -185,6 +185,7 @@ type Report struct {
 	Before  SnapshotRef       `json:"before"`
 	After   SnapshotRef       `json:"after"`
 	Run     *RunRecord        `json:"run,omitempty"`
+	Remarks []string          `json:"remarks,omitempty"` // what the order of commits says against the run's decisions, in sentences
 	Totals  Totals            `json:"totals"`
 	Hosts   []HostChange      `json:"hosts"`            // sorted by name, source, ID
 	Errata  []Erratum         `json:"errata,omitempty"` // those that Hosts mention, sorted by ID

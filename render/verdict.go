@@ -10,6 +10,9 @@ import (
 
 // Bad reports whether the report must not be read as success at a glance.
 func (d *Data) Bad() bool {
+	if len(d.Remarks) > 0 {
+		return true
+	}
 	if h := d.Host; h != nil {
 		return Gap(h) || h.After == "" || !h.Knows(katprep.AspectErrata) && !h.Knows(katprep.AspectUpdates) ||
 			errataCounts(h)[katprep.Unknown] > 0 || len(d.FailedSteps()) > 0
@@ -77,7 +80,16 @@ func (d *Data) Verdict() []string {
 	case unknown == 0:
 		out = append(out, "No errata on any host that was read.")
 	}
-	return append(out, updatesVerdict(t.Updates)...)
+	out = append(out, updatesVerdict(t.Updates)...)
+	return append(out, d.remarks()...)
+}
+
+// remarks says what the order of commits says against decisions.
+func (d *Data) remarks() (out []string) {
+	for _, s := range d.Remarks {
+		out = append(out, Line(s))
+	}
+	return out
 }
 
 // sums says what became of the hosts; the numbers add up to all of them.
@@ -138,7 +150,7 @@ func (d *Data) hostVerdict(h *katprep.HostChange) []string {
 		out = append(out, "This host is not in the after-snapshot: what became of its patches is unknown.")
 	}
 	out = append(out, d.failures()...)
-	out = append(out, d.forgotten()...)
+	out = append(append(out, d.forgotten()...), d.remarks()...)
 	known := h.Knows(katprep.AspectErrata)
 	if !known && h.After != "" && h.After != katprep.Failed {
 		out = append(out, "Errata are not known for this host.")

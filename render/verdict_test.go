@@ -77,6 +77,7 @@ func TestVerdictTellsOfWhatIsNotComplete(t *testing.T) {
 			other.Known, other.ID = []katprep.Aspect{katprep.AspectPackages}, "deb02"
 			r.Hosts, r.After.Snapshot.Counts.Hosts = append(r.Hosts, other), 2
 		}, "Inconclusive for 1 host: neither errata nor package updates are known."},
+		"decision":    {func(r *katprep.Report) { r.Remarks = []string{"No approval was in force before the start."} }, "No approval was in force before the start."},
 		"failed step": {func(r *katprep.Report) { r.Run = record(r.Hosts[0].Host, r.Hosts[0].Host) }, "failed or are not confirmed"},
 	} {
 		r := clean()

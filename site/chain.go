@@ -99,28 +99,15 @@ type chain struct {
 
 // loadChain reads the links, if the source knows them.
 func (b *builder) loadChain(ctx context.Context) error {
-	c := &chain{index: map[katprep.CommitID]int{}, recorded: map[string]int{}, tags: map[string]Signature{}}
+	c := newChain()
 	b.chain = c
 	defer b.provenance()
 	src, ok := b.src.(Chain)
 	if !ok {
 		return nil
 	}
-	c.known = true
-	var newest []Link
-	for l, err := range src.Links(ctx) {
-		if err != nil {
-			return err
-		}
-		newest = append(newest, l)
-	}
-	n := len(newest)
-	c.links, c.began = make([]Link, n), n
-	for i := range newest {
-		c.links[n-1-i] = newest[i]
-	}
-	for i := range c.links {
-		c.read(i)
+	if err := c.load(ctx, src); err != nil {
+		return err
 	}
 	for _, p := range b.m.pairs {
 		for _, ph := range []katprep.Phase{katprep.Before, katprep.After} {
@@ -139,6 +126,31 @@ func (b *builder) loadChain(ctx context.Context) error {
 	var err error
 	c.verified, err = src.Verified(ctx)
 	return err
+}
+
+func newChain() *chain {
+	return &chain{index: map[katprep.CommitID]int{}, recorded: map[string]int{}, tags: map[string]Signature{}}
+}
+
+// load reads all links.
+func (c *chain) load(ctx context.Context, src Chain) error {
+	c.known = true
+	var newest []Link
+	for l, err := range src.Links(ctx) {
+		if err != nil {
+			return err
+		}
+		newest = append(newest, l)
+	}
+	n := len(newest)
+	c.links, c.began = make([]Link, n), n
+	for i := range newest {
+		c.links[n-1-i] = newest[i]
+	}
+	for i := range c.links {
+		c.read(i)
+	}
+	return nil
 }
 
 // provenance notes at each pair who signed its snapshots and tags.

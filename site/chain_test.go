@@ -197,3 +197,19 @@ func glob(t *testing.T, dir, pattern string) []string {
 	}
 	return found
 }
+
+// TestRemarks: reports of a run say the same of its decisions as the site.
+func TestRemarks(t *testing.T) {
+	m := sample()
+	rec := &m.Records[0]
+	after := &m.Refs[2]
+	good := chained(m, snapshotLink(1), snapshotLink(2), approvalLink(rec.Approval, at(11, 12)), stageLink(katprep.StagePrepare, at(11, 21)), snapshotLink(3))
+	if got, err := site.Remarks(t.Context(), good, rec, after); err != nil || len(got) != 0 {
+		t.Errorf("%q, %v", got, err)
+	}
+	late := chained(m, snapshotLink(1), snapshotLink(2), stageLink(katprep.StagePrepare, at(11, 21)), approvalLink(rec.Approval, at(12, 9)), snapshotLink(3))
+	got, err := site.Remarks(t.Context(), late, rec, after)
+	if err != nil || len(got) < 2 || got[0] != "No approval was in force before the start." || !strings.Contains(got[len(got)-1], "but it was recorded on 2026-11-12 09:00:00 UTC") {
+		t.Errorf("%q, %v", got, err)
+	}
+}

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"context"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -224,4 +225,26 @@ func (b *builder) inTime(x *katprep.Exception, p *pair) bool {
 		return i < b.chain.index[p.After.Commit]
 	}
 	return !x.Created.After(p.After.Snapshot.Finished)
+}
+
+// Remarks says in sentences what the order of commits says against the
+// decisions on a run; nothing if there is nothing to say. after is the
+// after-snapshot, nil if there is none.
+func Remarks(ctx context.Context, src Chain, rec *katprep.RunRecord, after *katprep.SnapshotRef) ([]string, error) {
+	b := &builder{chain: newChain(), m: newModel()}
+	b.m.noted[rec.Plan.Run] = noted{began: began(rec)}
+	if err := b.chain.load(ctx, src); err != nil {
+		return nil, err
+	}
+	var out []string
+	switch d := b.approvalOf(rec); {
+	case d.State == approvalLate:
+		out = append(append(out, "No approval was in force before the start."), d.Notes...)
+	case d.Decision != nil:
+		out = append(out, d.Notes...)
+	}
+	if d := b.signOffOf(&pair{Run: rec.Plan.Run, Record: rec, After: after}); d.Decision != nil && !d.Good && !d.Rejected() {
+		out = append(append(out, "The sign-off is not of this result."), d.Notes...)
+	}
+	return out, nil
 }

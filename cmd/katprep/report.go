@@ -13,6 +13,7 @@ import (
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/render"
 	"github.com/stdevel/katprep/render/convert"
+	"github.com/stdevel/katprep/site"
 )
 
 type reportCmd struct {
@@ -267,8 +268,9 @@ func attachRun(a *app, r *katprep.Report) error {
 	// A plan may have been made from a snapshot that has no tag of the run.
 	if r.Before.Snapshot.Run == run || rec.Plan.Before == r.Before.Commit {
 		r.Run = &rec
+		r.Remarks, err = site.Remarks(a.ctx, newSiteSource(arc), &rec, &r.After)
 	}
-	return nil
+	return err
 }
 
 func firstOf(words ...string) string {
