@@ -21,7 +21,7 @@ func checkConnections(a *app, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	failed, all := 0, 0
+	failed, weak, all := 0, 0, 0
 	look := func(name string, check func(ctx context.Context) (collect.Check, error)) error {
 		ctx, cancel := context.WithTimeout(a.ctx, time.Minute)
 		defer cancel()
@@ -31,6 +31,8 @@ func checkConnections(a *app, cfg *config.Config) error {
 		all++
 		if err != nil {
 			failed++
+		} else if len(c.Missing) > 0 {
+			weak++
 		}
 		return sayCheck(a, name, c, err)
 	}
@@ -49,8 +51,13 @@ func checkConnections(a *app, cfg *config.Config) error {
 		}
 	}
 	if failed > 0 {
-		return katprep.Errorf(katprep.Unreachable, "%d of %d systems cannot be used", failed, all)
+		return katprep.Errorf(katprep.Unreachable, "%d of %s cannot be used", failed, plural(all, "system", "systems"))
 	}
+	part := ""
+	if weak > 0 {
+		part = fmt.Sprintf(", %d of them only in part: see what is marked with !", weak)
+	}
+	a.term.Note("%s can be used%s", plural(all, "system", "systems"), part)
 	return nil
 }
 
@@ -124,6 +131,22 @@ func sayCheck(a *app, name string, c collect.Check, err error) error {
 
 func sayMissing(w io.Writer, missing []string) {
 	for _, m := range missing {
+		if cost := missingCosts()[m]; cost != "" {
+			m += ": " + cost
+		}
 		fmt.Fprintf(w, "  ! missing: %s\n", term.Clean(m))
+	}
+}
+
+// missingCosts say what does not work without a permission.
+func missingCosts() map[string]string {
+	return map[string]string{
+		"view_hosts":         "no host can be read",
+		"view_params":        "host parameters are not known, and with them which monitoring system and hypervisor a host has",
+		"view_facts":         "for some hosts it is not known whether they are virtual",
+		"view_organizations": "hosts cannot be selected by organization",
+		"view_locations":     "hosts cannot be selected by location",
+		"view_hostgroups":    "hosts cannot be selected by host group",
+		"view_content_views": "hosts cannot be selected by content view",
 	}
 }
