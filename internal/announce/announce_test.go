@@ -129,6 +129,24 @@ func TestComment(t *testing.T) {
 	expect(t, b.tell(Comment, it), Skipped) // the older one does not hide the newer one
 }
 
+// TestRequests: what docs/foreman.md says of the load.
+func TestRequests(t *testing.T) {
+	b := newBench(t, landscape.Options{})
+	for i, x := range []struct {
+		way         Way
+		first, then int
+	}{{Comment, 3, 1}, {Parameter, 6, 2}, {Report, 3, 2}} {
+		it := b.item(i + 1)
+		for _, want := range []int{x.first, x.then} {
+			before := b.s.Stats().Requests
+			b.tell(x.way, it)
+			if n := b.s.Stats().Requests - before; n != want {
+				t.Errorf("%s: %d requests, want %d", x.way, n, want)
+			}
+		}
+	}
+}
+
 func TestWithLine(t *testing.T) {
 	const old = mark + "2026-10-01 10:00 UTC patch-0: x"
 	for _, x := range []struct{ comment, want string }{
