@@ -2,9 +2,12 @@ package livestatus
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -52,12 +55,9 @@ func (c *Client) query(ctx context.Context, q query) ([][]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.exchange(ctx, lines)
+	answer, err := c.ask(ctx, lines)
 	if err != nil {
 		return nil, err
-	}
-	if answer == "" {
-		return nil, katprep.Errorf(katprep.Unreachable, "livestatus at %s hung up without an answer", c.addr)
 	}
 	code, body, err := split(answer)
 	if err != nil {
@@ -93,6 +93,27 @@ func split(answer string) (code int, body string, err error) {
 		return 0, "", fmt.Errorf("the answer has %d bytes, its header says %q", len(answer)-16, answer[4:15])
 	}
 	return code, answer[16:], nil
+}
+
+// ask is exchange for what changes nothing: while the core restarts, nobody
+// listens, or hangs up, and it is asked again a few times.
+func (c *Client) ask(ctx context.Context, lines string) (string, error) {
+	for pause := 500 * time.Millisecond; ; pause *= 2 {
+		answer, err := c.exchange(ctx, lines)
+		if err == nil && answer == "" {
+			err = katprep.Errorf(katprep.Unreachable, "livestatus at %s hung up without an answer", c.addr)
+		}
+		var untrusted *tls.CertificateVerificationError
+		if err == nil || katprep.KindOf(err) != katprep.Unreachable || pause > 2*time.Second ||
+			errors.As(err, &untrusted) || errors.Is(err, os.ErrDeadlineExceeded) {
+			return answer, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return "", err
+		}
+	}
 }
 
 // exchange sends lines on a connection of their own, which every server
