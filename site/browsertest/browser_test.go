@@ -178,7 +178,7 @@ func pages(t *testing.T) []string {
 	hosts = append(hosts, more...)
 	list := []string{"index.html", "compliance.html", "overdue.html", "again.html", "trends.html", "exceptions.html", "evidence.html", "about.html",
 		"maintenances/index.html", "maintenances/2026-11-prod-a/index.html", "maintenances/2026-11-prod-a/journal.html", "maintenances/2026-11-prod-a/checklist.html", "maintenances/2026-11-prod-b/index.html",
-		"snapshots/index.html", "hosts/index.html", "errata/index.html", "errata/RHSA-2026_0001.html", "cves/index.html", "cves/CVE-2026-1001.html"}
+		"snapshots/index.html", "packages/index.html", "packages/openssl.html", "hosts/index.html", "errata/index.html", "errata/RHSA-2026_0001.html", "cves/index.html", "cves/CVE-2026-1001.html"}
 	for _, h := range hosts {
 		rel, err := filepath.Rel(out, h)
 		if err != nil {
