@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,6 +28,7 @@ type builder struct {
 	exceptions []katprep.Exception
 	older      []Older // bundles of older history
 	chain      *chain
+	since      map[*katprep.Exception]time.Time // when each of exceptions was recorded
 	failures   map[katprep.HostID][]hostFailure // of all runs
 	bufs       sync.Pool
 	work       *errgroup.Group // pages that are being written
@@ -78,6 +80,10 @@ func (b *builder) build(ctx context.Context) error {
 	}
 	if err := b.loadChain(ctx); err != nil {
 		return err
+	}
+	b.since = make(map[*katprep.Exception]time.Time, len(b.exceptions))
+	for i := range b.exceptions {
+		b.since[&b.exceptions[i]] = b.recordedOf(&b.exceptions[i])
 	}
 	for i, p := range b.m.pairs {
 		if err := b.pair(ctx, i, p); err != nil {

@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -170,6 +171,13 @@ func (b *builder) signOffOf(p *pair) decided {
 // recorded is when an exception came into the archive; by its own date if the
 // commits are not known.
 func (b *builder) recorded(x *katprep.Exception) time.Time {
+	if at, ok := b.since[x]; ok {
+		return at
+	}
+	return b.recordedOf(x)
+}
+
+func (b *builder) recordedOf(x *katprep.Exception) time.Time {
 	if i, ok := b.chain.recorded[exceptionKey(x)]; ok {
 		return b.chain.links[i].At
 	}
@@ -178,15 +186,9 @@ func (b *builder) recorded(x *katprep.Exception) time.Time {
 
 // excuses says which exception covered an erratum when a pair ended, and what
 // is wrong with it: one that was recorded later, or had expired, excuses
-// nothing.
-func (b *builder) excuses(p *pair, host string, e *katprep.Erratum) (x *katprep.Exception, why string) {
-	var then []katprep.Exception
-	for _, x := range b.exceptionsAt(p) {
-		if !policy.Expired(&x, p.After.Snapshot.Finished) {
-			then = append(then, x)
-		}
-	}
-	if x := policy.Find(then, host, e); x != nil {
+// nothing. held are the exceptions that held then.
+func (b *builder) excuses(p *pair, held []katprep.Exception, host string, e *katprep.Erratum) (x *katprep.Exception, why string) {
+	if x := policy.Find(held, host, e); x != nil {
 		return x, ""
 	}
 	x = policy.Find(b.exceptions, host, e)
@@ -197,6 +199,12 @@ func (b *builder) excuses(p *pair, host string, e *katprep.Erratum) (x *katprep.
 		return x, "recorded on " + render.Time(b.recorded(x)) + ", after this maintenance"
 	}
 	return x, "had expired on " + render.Line(string(x.Expires))
+}
+
+// held returns the exceptions that held when a pair ended, without those that
+// had expired.
+func (b *builder) held(p *pair) []katprep.Exception {
+	return slices.DeleteFunc(slices.Clone(b.exceptionsAt(p)), func(x katprep.Exception) bool { return policy.Expired(&x, p.After.Snapshot.Finished) })
 }
 
 // exceptionsAt returns the exceptions that held when a pair ended, also those

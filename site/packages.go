@@ -165,6 +165,7 @@ type packageRow struct {
 // packagePages writes a page for each package that is followed.
 func (b *builder) packagePages(ctx context.Context) error {
 	var rows []packageRow
+	notKnown := b.unknowns().Packages
 	for _, name := range sortedKeys(b.m.packages) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -175,7 +176,7 @@ func (b *builder) packagePages(ctx context.Context) error {
 			continue
 		}
 		rows = append(rows, packageRow{name, k.path(), k.hosts(), len(k.now), len(k.moved), len(k.errata)})
-		if err := b.packagePage(k); err != nil {
+		if err := b.packagePage(k, notKnown); err != nil {
 			return err
 		}
 	}
@@ -191,8 +192,8 @@ func (b *builder) packagePages(ctx context.Context) error {
 	})
 }
 
-func (b *builder) packagePage(k *pkg) error {
-	d := packagePage{Name: k.name, NotKnown: b.unknowns().Packages}
+func (b *builder) packagePage(k *pkg, notKnown int) error {
+	d := packagePage{Name: k.name, NotKnown: notKnown}
 	for _, v := range k.versions() {
 		pv := packageVersion{EVR: string(v.evr), Hosts: v.hosts}
 		for _, h := range v.some {

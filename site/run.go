@@ -280,6 +280,7 @@ func (b *builder) missingOf(p *pair, list []summary) []missing {
 		found[list[i].Host.HostID] = &list[i]
 	}
 	var out []missing
+	held := b.held(p)
 	for i := range p.Record.Plan.Hosts {
 		hp := &p.Record.Plan.Hosts[i]
 		for _, id := range hp.Errata {
@@ -288,7 +289,7 @@ func (b *builder) missingOf(p *pair, list []summary) []missing {
 				continue
 			}
 			m := missing{Host: hp.Name, Href: b.hostHref(hp.Host), Erratum: id, Word: render.EndingWord(e), Severity: render.SeverityWord(known(b.m.erratum(id).Severity)), ending: e}
-			m.Exception, m.Why = b.excuses(p, hp.Name, b.m.erratum(id))
+			m.Exception, m.Why = b.excuses(p, held, hp.Name, b.m.erratum(id))
 			out = append(out, m)
 		}
 	}
