@@ -153,8 +153,7 @@ type Snapshotter interface {
 
 	// CreateSnapshot makes a snapshot named after the marker and returns
 	// when the hypervisor's snapshot tree shows it. One with the marker is
-	// adopted; one of that name that is not ours is an error of kind
-	// katprep.Conflict.
+	// adopted; where somebody else's has the name, ours gets another one.
 	CreateSnapshot(ctx context.Context, t Target, o SnapshotOptions) (Ref, error)
 
 	// FindSnapshot looks for the marker's snapshot at any depth of the tree.

@@ -54,10 +54,11 @@ func (h Hypervisor) CreateSnapshot(ctx context.Context, t act.Target, o act.Snap
 			ref = m.snapshots[i].ref()
 			return false, nil
 		}
-		if slices.ContainsFunc(m.snapshots, func(s *vmSnapshot) bool { return s.name == string(t.Marker) }) {
-			return false, katprep.Errorf(katprep.Conflict, "a snapshot %q is there and not ours", t.Marker)
+		name := string(t.Marker)
+		for slices.ContainsFunc(m.snapshots, func(s *vmSnapshot) bool { return s.name == name }) {
+			name += "-2"
 		}
-		s := h.snap(m, string(t.Marker))
+		s := h.snap(m, name)
 		s.marker, s.quiesce = t.Marker, o.Quiesce
 		ref = s.ref()
 		return true, nil

@@ -207,8 +207,12 @@ func (d *driver) make(ctx context.Context, v vm.VM, text string, flags lv.Domain
 	}
 	return d.c.do(ctx, func(cn *conn) error {
 		_, err := cn.DomainSnapshotCreateXML(x, text, uint32(flags))
-		if code(err) == codeAgent {
+		switch {
+		case code(err) == codeAgent:
 			return fmt.Errorf("%w: %w", vm.ErrQuiesce, err)
+		case code(err) == codeFailed && strings.Contains(err.Error(), "already exists in one or more devices"):
+			// A daemon that is killed while it makes one leaves it there.
+			return katprep.Errorf(katprep.Conflict, "%w: the VM's disk images hold a snapshot that libvirt does not know, left by an attempt that was cut off (qemu-img snapshot -l shows it)", vm.ErrTaken)
 		}
 		return err
 	})

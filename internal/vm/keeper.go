@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -125,20 +126,20 @@ func (k *Keeper) name(m act.Marker) string {
 	return string(m)
 }
 
-// own returns the snapshots that carry the marker, and one that only has its
-// name.
-func (k *Keeper) own(ctx context.Context, v VM, m act.Marker) (ours []Snapshot, taken bool, err error) {
+// own returns the snapshots that carry the marker, and the names of the others.
+func (k *Keeper) own(ctx context.Context, v VM, m act.Marker) (ours []Snapshot, taken map[string]bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, k.l.Read)
 	defer cancel()
 	tree, err := k.d.Tree(ctx, v)
 	if err != nil {
-		return nil, false, fmt.Errorf("list the snapshots of VM %q: %w", v.Name, err)
+		return nil, nil, fmt.Errorf("list the snapshots of VM %q: %w", v.Name, err)
 	}
+	taken = map[string]bool{}
 	for _, s := range tree {
 		if s.Mark.Marker == m && m != "" {
 			ours = append(ours, s)
-		} else if s.Name == k.name(m) {
-			taken = true
+		} else {
+			taken[s.Name] = true
 		}
 	}
 	return ours, taken, nil
@@ -179,7 +180,7 @@ func finished(v VM, s Snapshot) error {
 
 // ownFinished is own, when nothing of the marker is being made any more: what
 // was being made may have vanished then.
-func (k *Keeper) ownFinished(ctx context.Context, v VM, m act.Marker) (ours []Snapshot, taken bool, err error) {
+func (k *Keeper) ownFinished(ctx context.Context, v VM, m act.Marker) (ours []Snapshot, taken map[string]bool, err error) {
 	err = k.until(ctx, fmt.Sprintf("snapshot %q of VM %q to be finished", m, v.Name), func(ctx context.Context) (bool, error) {
 		var err error
 		ours, taken, err = k.own(ctx, v, m)
@@ -222,11 +223,8 @@ func (k *Keeper) CreateSnapshot(ctx context.Context, t act.Target, o act.Snapsho
 		return act.Ref{}, err
 	case len(ours) > 0:
 		return ref(v, ours[0]), nil // made by an earlier attempt
-	case taken:
-		return act.Ref{}, katprep.Errorf(katprep.Conflict, "VM %q has a snapshot %q that is not katprep's", v.Name, k.name(t.Marker)).
-			WithHint("rename or remove that snapshot, or give the run another ID")
 	}
-	warning, err := k.create(ctx, v, t.Marker, o)
+	warning, err := k.create(ctx, v, t.Marker, o, taken)
 	if err != nil {
 		return act.Ref{}, fmt.Errorf("snapshot VM %q: %w", v.Name, err)
 	}
@@ -234,8 +232,8 @@ func (k *Keeper) CreateSnapshot(ctx context.Context, t act.Target, o act.Snapsho
 }
 
 // create makes the snapshot, without quiescing if that cannot be and need not
-// be.
-func (k *Keeper) create(ctx context.Context, v VM, m act.Marker, o act.SnapshotOptions) (warning string, err error) {
+// be, and returns what a person must know.
+func (k *Keeper) create(ctx context.Context, v VM, m act.Marker, o act.SnapshotOptions, taken map[string]bool) (warning string, err error) {
 	if c, ok := k.d.(Checker); ok {
 		if err := c.Check(ctx, v, o); err != nil {
 			return "", err
@@ -250,11 +248,12 @@ func (k *Keeper) create(ctx context.Context, v VM, m act.Marker, o act.SnapshotO
 	}
 	mark := Mark{Marker: m, Running: power == act.PoweredOn}
 	mark.Quiesced = mark.Running && o.Quiesce != act.QuiesceNo && o.Quiesce != ""
-	err = k.d.Create(ctx, v, k.wanted(mark, o))
+	warning, err = k.named(ctx, v, mark, o, taken)
 	if errors.Is(err, ErrQuiesce) && o.Quiesce == act.QuiesceTry {
-		warning = "crash-consistent only: " + err.Error()
+		why := "crash-consistent only: " + err.Error()
 		mark.Quiesced = false
-		err = k.d.Create(ctx, v, k.wanted(mark, o))
+		warning, err = k.named(ctx, v, mark, o, taken)
+		warning = join(why, warning)
 	}
 	if errors.Is(err, ErrQuiesce) {
 		err = katprep.Errorf(katprep.Conflict, "%w", err).WithHint("start the guest agent or tools, or set quiesce to try")
@@ -263,6 +262,52 @@ func (k *Keeper) create(ctx context.Context, v VM, m act.Marker, o act.SnapshotO
 		err = errors.Join(err, k.wake(ctx, v))
 	}
 	return warning, err
+}
+
+func join(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
+}
+
+// mostNames is how many names are tried for one snapshot.
+const mostNames = 9
+
+// named makes a snapshot under the first name that nobody else's has: the
+// mark tells whose it is, not the name.
+func (k *Keeper) named(ctx context.Context, v VM, mark Mark, o act.SnapshotOptions, taken map[string]bool) (warning string, err error) {
+	for i := range mostNames {
+		m := mark.Marker
+		if i > 0 {
+			m += act.Marker("-" + strconv.Itoa(i+1))
+		}
+		name := k.name(m)
+		if taken[name] {
+			continue
+		}
+		err := k.d.Create(ctx, v, k.wanted(name, mark, o))
+		if !errors.Is(err, ErrTaken) {
+			return warning, err
+		}
+		warning = join(warning, err.Error())
+	}
+	return "", katprep.Errorf(katprep.Conflict, "others have %d snapshots that are named after %q", mostNames, mark.Marker).
+		WithHint("rename or remove them, or give the run another ID")
+}
+
+// awake is an error if a VM is paused.
+func awake(power act.PowerState) error {
+	if power != act.Suspended {
+		return nil
+	}
+	return katprep.Errorf(katprep.Conflict, "it is paused or suspended, and could not be patched").
+		WithHint("resume it; a snapshot that was cut off may have left it so")
+}
+
+func (k *Keeper) wanted(name string, m Mark, o act.SnapshotOptions) Wanted {
+	return Wanted{Name: name, Description: Describe(m, o.Description), Mark: m,
+		Memory: o.Memory && m.Running, Quiesce: m.Quiesced, Running: m.Running}
 }
 
 // wakeLooks is how often a VM is looked at after its hypervisor is back: it
@@ -294,20 +339,6 @@ func (k *Keeper) wake(ctx context.Context, v VM) error {
 		}
 	}
 	return nil
-}
-
-// awake is an error if a VM is paused.
-func awake(power act.PowerState) error {
-	if power != act.Suspended {
-		return nil
-	}
-	return katprep.Errorf(katprep.Conflict, "it is paused or suspended, and could not be patched").
-		WithHint("resume it; a snapshot that was cut off may have left it so")
-}
-
-func (k *Keeper) wanted(m Mark, o act.SnapshotOptions) Wanted {
-	return Wanted{Name: k.name(m.Marker), Description: Describe(m, o.Description), Mark: m,
-		Memory: o.Memory && m.Running, Quiesce: m.Quiesced, Running: m.Running}
 }
 
 // confirm asks for the snapshot that was made, and whether it really is as

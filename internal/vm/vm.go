@@ -56,6 +56,10 @@ type Wanted struct {
 // not be frozen and no snapshot was made.
 var ErrQuiesce = errors.New("the guest's file systems cannot be frozen")
 
+// ErrTaken is wrapped by a driver's Create if a snapshot of that name is there
+// that the tree does not show, and none was made. Its text says what it is.
+var ErrTaken = errors.New("the name is taken")
+
 // A Driver speaks one hypervisor's language. Its methods wait for the
 // hypervisor's tasks; whether the result is what was wanted, the [Keeper]
 // asks. All of them end with their context. Errors have a kind of katprep.

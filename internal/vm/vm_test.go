@@ -121,6 +121,7 @@ type liar struct {
 	noQuiesce bool // makes it without quiescing
 	noRemove  bool
 	noOff     bool // the guest does not listen
+	hidden    string // a name that is taken, though the tree does not show it
 	cutOff    bool // loses the connection while it makes a snapshot, and leaves the VM paused
 	removed   int
 }
@@ -147,6 +148,9 @@ func (l *liar) Create(_ context.Context, _ VM, w Wanted) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.busy--
+	if w.Name == l.hidden {
+		return ErrTaken
+	}
 	if l.cutOff {
 		l.power = act.Suspended
 		return katprep.Errorf(katprep.Unreachable, "the connection ended")
@@ -264,6 +268,23 @@ func TestPowerAfterRevert(t *testing.T) {
 		if _, err := k.RevertSnapshot(t.Context(), target); err != nil || l.power != was {
 			t.Errorf("it was %s before the snapshot, and is %s: %v", was, l.power, err)
 		}
+	}
+}
+
+// TestTakenNames: a name that somebody else's snapshot has, or one that only
+// shows when it is tried, costs another name.
+func TestTakenNames(t *testing.T) {
+	l := &liar{tree: []Snapshot{{ID: "theirs", Name: "katprep-run-1"}}, hidden: "katprep-run-1-2"}
+	ref, err := keeper(l).CreateSnapshot(t.Context(), target, act.SnapshotOptions{})
+	if err != nil || ref.Data["snapshot"] != "katprep-run-1-3" || !strings.Contains(ref.Data[act.DataWarning], "taken") {
+		t.Errorf("%+v, %v", ref, err)
+	}
+	l = &liar{}
+	for _, n := range []string{"", "-2", "-3", "-4", "-5", "-6", "-7", "-8", "-9"} {
+		l.tree = append(l.tree, Snapshot{ID: n, Name: "katprep-run-1" + n})
+	}
+	if _, err := keeper(l).CreateSnapshot(t.Context(), target, act.SnapshotOptions{}); katprep.KindOf(err) != katprep.Conflict || katprep.HintOf(err) == "" {
+		t.Errorf("all are taken: %v", err)
 	}
 }
 
