@@ -60,7 +60,7 @@ func factsOf(h *foremanapi.Host) katprep.Facts {
 		HostGroup:    string(h.HostGroup),
 		Environment:  env,
 		ContentView:  view,
-		Comment:      string(h.Comment),
+		Comment:      foremanapi.WithoutAnnouncement(string(h.Comment)),
 	}
 }
 

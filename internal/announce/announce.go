@@ -16,6 +16,7 @@ import (
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/act"
+	"github.com/stdevel/katprep/internal/foremanapi"
 	"github.com/stdevel/katprep/render"
 )
 
@@ -219,23 +220,11 @@ func clip(s string, limit int) string {
 	return s + "…"
 }
 
-const minute = "2006-01-02 15:04 UTC"
-
 // Line is everything in one line: when, which run, what, and where to read on.
 func (it *Item) Line() string {
-	s := it.At.UTC().Format(minute) + " " + string(it.Run) + ": " + it.Text
+	s := it.At.UTC().Format(foremanapi.AnnounceTime) + " " + string(it.Run) + ": " + it.Text
 	if it.Link != "" {
 		s += " " + it.Link
 	}
 	return s
-}
-
-// told reads the time of something that Line wrote; ok is false for anything
-// else.
-func told(s string) (at time.Time, ok bool) {
-	if len(s) < len(minute)+2 || s[len(minute)] != ' ' || !strings.Contains(s[len(minute):], ": ") {
-		return time.Time{}, false
-	}
-	at, err := time.Parse(minute, s[:len(minute)])
-	return at, err == nil
 }

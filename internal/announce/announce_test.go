@@ -129,6 +129,18 @@ func TestComment(t *testing.T) {
 	expect(t, b.tell(Comment, it), Skipped) // the older one does not hide the newer one
 }
 
+// TestSnapshotsDoNotSeeIt: what katprep wrote is no change of the host.
+func TestSnapshotsDoNotSeeIt(t *testing.T) {
+	for _, comment := range []string{"", "Rack 7", "Rack 7\r\n", "[katprep run] ask Anna first\nb\n"} {
+		for _, line := range []string{"2026-11-12 22:10 UTC p: x", "2026-12-12 22:10 UTC q: y"} {
+			said, _ := withLine(comment, line, at.AddDate(1, 0, 0))
+			if was, is := foremanapi.WithoutAnnouncement(comment), foremanapi.WithoutAnnouncement(said); was != is {
+				t.Errorf("%q is read as %q, before it was %q", said, is, was)
+			}
+		}
+	}
+}
+
 // TestRequests: what docs/foreman.md says of the load.
 func TestRequests(t *testing.T) {
 	b := newBench(t, landscape.Options{})

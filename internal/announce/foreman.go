@@ -84,8 +84,7 @@ func (f Foreman) tell(ctx context.Context, way Way, it *Item) Result {
 
 const newerRun = "a newer run is announced there"
 
-// mark begins the one line of a comment that is katprep's.
-const mark = "[katprep run] "
+const mark = foremanapi.AnnounceMark
 
 // comment puts the line into the host's comment; everything else of it stays
 // as it is.
@@ -119,7 +118,7 @@ func withLine(comment, line string, at time.Time) (out string, newer bool) {
 	lines := strings.SplitAfter(comment, "\n")
 	for i, l := range lines {
 		body := strings.TrimRight(l, "\r\n")
-		was, ours := told(strings.TrimPrefix(body, mark))
+		was, ours := foremanapi.Announced(strings.TrimPrefix(body, mark))
 		if !ours || !strings.HasPrefix(body, mark) {
 			continue
 		}
@@ -154,7 +153,7 @@ func (f Foreman) parameters(ctx context.Context, id int64, it *Item) (Outcome, s
 	plain := *it
 	plain.Link = ""
 	if old, ok := have[ParamText]; ok {
-		was, ours := told(valueOf(old))
+		was, ours := foremanapi.Announced(valueOf(old))
 		switch {
 		case !ours || bool(old.Hidden):
 			return Failed, "", katprep.Errorf(katprep.Conflict, "parameter %s holds what katprep did not write", ParamText).WithHint("remove it, or announce in another way")

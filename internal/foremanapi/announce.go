@@ -145,3 +145,39 @@ func (c *Client) LastReport(ctx context.Context, host int64) (r LastReport, ok b
 func (c *Client) CanSeeReports(ctx context.Context) error {
 	return c.call(ctx, callConfigReports, nil, one, nil, nil)
 }
+
+// AnnounceMark begins the one line of a host's comment that is katprep's.
+const AnnounceMark = "[katprep run] "
+
+// AnnounceTime is how an announcement begins, after the mark: when, then which
+// run, a colon, and what.
+const AnnounceTime = "2006-01-02 15:04 UTC"
+
+// Announced reads the time of an announcement, without its mark; ok is false
+// for any other text.
+func Announced(s string) (at time.Time, ok bool) {
+	if len(s) < len(AnnounceTime)+2 || s[len(AnnounceTime)] != ' ' || !strings.Contains(s[len(AnnounceTime):], ": ") {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(AnnounceTime, s[:len(AnnounceTime)])
+	return at, err == nil
+}
+
+// WithoutAnnouncement is a host's comment as people wrote it: without
+// katprep's own line, and without line ends after the last word, of which one
+// may have come with that line.
+func WithoutAnnouncement(comment string) string {
+	if !strings.Contains(comment, AnnounceMark) {
+		return strings.TrimRight(comment, "\r\n")
+	}
+	var kept strings.Builder
+	for l := range strings.Lines(comment) {
+		if said, ours := strings.CutPrefix(strings.TrimRight(l, "\r\n"), AnnounceMark); ours {
+			if _, ours = Announced(said); ours {
+				continue
+			}
+		}
+		kept.WriteString(l)
+	}
+	return strings.TrimRight(kept.String(), "\r\n")
+}
