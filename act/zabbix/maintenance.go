@@ -163,6 +163,9 @@ func (c *Client) Entries(ctx context.Context, names []string) ([]downtime.Entry,
 
 func seconds(s string) time.Time { return time.Unix(number(s), 0).UTC() }
 
+// batch is how many maintenances go into one request.
+const batch = 100
+
 // Send implements downtime.Driver. As names are unique, a maintenance with
 // other times is changed in place.
 func (c *Client) Send(ctx context.Context, rs []downtime.Request) []error {
@@ -179,19 +182,54 @@ func (c *Client) Send(ctx context.Context, rs []downtime.Request) []error {
 	for _, h := range hs {
 		ids[h.Host] = h.ID
 	}
+	params := make([]any, len(rs))
+	methods := map[string][]int{}
 	for i, r := range rs {
-		errs[i] = c.maintain(ctx, ids[r.Host], r)
+		p, err := c.maintenance(ids[r.Host], r)
+		if errs[i] = err; err != nil {
+			continue
+		}
+		method := "maintenance.create"
+		if len(r.Own) > 0 {
+			method, p["maintenanceid"] = "maintenance.update", r.Own[0].ID
+		}
+		params[i], methods[method] = p, append(methods[method], i)
+	}
+	for method, indexes := range methods {
+		c.each(ctx, method, params, indexes, errs)
 	}
 	return errs
 }
 
-func (c *Client) maintain(ctx context.Context, hostID string, r downtime.Request) error {
+// each calls a method for the parameters with the indexes, many at once. The
+// API does all or nothing: what it refuses together is tried one by one.
+func (c *Client) each(ctx context.Context, method string, params []any, indexes []int, errs []error) {
+	for part := range slices.Chunk(indexes, batch) {
+		list := make([]any, len(part))
+		for n, i := range part {
+			list[n] = params[i]
+		}
+		err := c.call(ctx, method, list, nil)
+		if _, refused := errors.AsType[*fault](err); refused && len(part) > 1 {
+			for _, i := range part {
+				c.each(ctx, method, params, []int{i}, errs)
+			}
+			continue
+		}
+		for _, i := range part {
+			errs[i] = err
+		}
+	}
+}
+
+// maintenance is what the API wants to know of one.
+func (c *Client) maintenance(hostID string, r downtime.Request) (map[string]any, error) {
 	length := r.Window.End.Sub(r.Window.Start)
 	switch {
 	case hostID == "":
-		return katprep.Errorf(katprep.NotFound, "Zabbix has no host %q any more", r.Host)
+		return nil, katprep.Errorf(katprep.NotFound, "Zabbix has no host %q any more", r.Host)
 	case length < shortest:
-		return katprep.Errorf(katprep.Invalid, "Zabbix takes no maintenance of less than %v", shortest)
+		return nil, katprep.Errorf(katprep.Invalid, "Zabbix takes no maintenance of less than %v", shortest)
 	}
 	start, end := r.Window.Start.Unix(), r.Window.End.Unix()
 	p := map[string]any{
@@ -204,22 +242,21 @@ func (c *Client) maintain(ctx context.Context, hostID string, r downtime.Request
 		delete(p, "hosts")
 		p["hostids"] = []string{hostID}
 	}
-	method := "maintenance.create"
-	if len(r.Own) > 0 {
-		method, p["maintenanceid"] = "maintenance.update", r.Own[0].ID
-	}
-	return c.call(ctx, method, p, nil)
+	return p, nil
 }
 
 // Remove implements downtime.Driver.
 func (c *Client) Remove(ctx context.Context, es []downtime.Entry) []error {
 	errs := make([]error, len(es))
+	ids, indexes := make([]any, len(es)), make([]int, len(es))
 	for i, e := range es {
-		err := c.call(ctx, "maintenance.delete", []string{e.ID}, nil)
+		ids[i], indexes[i] = e.ID, i
+	}
+	c.each(ctx, "maintenance.delete", ids, indexes, errs)
+	for i, err := range errs {
 		if f, ok := errors.AsType[*fault](err); ok && strings.Contains(f.Data, "or it does not exist") {
-			err = nil // gone, or the next look will find it again
+			errs[i] = nil // gone, or the next look will find it again
 		}
-		errs[i] = err
 	}
 	return errs
 }

@@ -167,6 +167,39 @@ func TestSharedMaintenance(t *testing.T) {
 	}
 }
 
+// TestOneOfManyIsRefused: the API does all or nothing, and a name that is taken
+// by a maintenance of several hosts, which is not ours, is refused.
+func TestOneOfManyIsRefused(t *testing.T) {
+	z := lab.Zabbix(t)
+	ids := landscape(t, z)
+	now := time.Now().Unix()
+	var made struct {
+		IDs []string `json:"maintenanceids"`
+	}
+	z.Call(t, "maintenance.create", map[string]any{
+		"name": "katprep-many odd - host_1", "active_since": now + 86400, "active_till": now + 90000,
+		"hosts":       []map[string]string{{"hostid": ids["web01.example.test"]}, {"hostid": ids["odd - host_1"]}},
+		"timeperiods": []map[string]any{{"timeperiod_type": 0, "start_date": now + 86400, "period": 3600}},
+	}, &made)
+	defer z.Call(t, "maintenance.delete", made.IDs, nil)
+	c := client(t, z.URL, "Admin", "zabbix")
+	ts := []act.Target{{Name: "web01.example.test", Marker: "katprep-many"}, {Name: "odd - host_1", Marker: "katprep-many"}}
+	start := time.Now().Add(time.Hour).Truncate(time.Minute)
+	rs := c.ScheduleAll(t.Context(), ts, katprep.Window{Start: start, End: start.Add(time.Hour)}, "x")
+	if rs[0].Err != nil || rs[0].Ref.ID == "" || rs[1].Err == nil || !strings.Contains(rs[1].Err.Error(), "already exists") {
+		t.Errorf("%+v; want the first one's success", rs)
+	}
+	for _, r := range c.EndAll(t.Context(), ts) {
+		if r.Err != nil {
+			t.Error(r.Err)
+		}
+	}
+	var list []any
+	if z.Call(t, "maintenance.get", map[string]any{"maintenanceids": made.IDs}, &list); len(list) != 1 {
+		t.Error("the maintenance of both hosts is gone")
+	}
+}
+
 // TestExpired: a maintenance that ended by itself stays in Zabbix' list, and
 // is cleaned up like another one.
 func TestExpired(t *testing.T) {
