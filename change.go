@@ -174,6 +174,8 @@ type BootChange struct {
 // A SnapshotRef is a snapshot and the commit that holds it.
 type SnapshotRef struct {
 	Commit   CommitID `json:"commit"`
+	By       string   `json:"by,omitempty"`   // who took it: the commit's author, untrusted text
+	With     string   `json:"with,omitempty"` // what wrote it: the commit's committer, untrusted text
 	Snapshot Snapshot `json:"snapshot"`
 }
 

@@ -69,7 +69,11 @@ func (a *app) snapshotRef(arc *archive.Archive, rev string) (katprep.SnapshotRef
 		return katprep.SnapshotRef{}, err
 	}
 	s, err := arc.Snapshot(a.ctx, id)
-	return katprep.SnapshotRef{Commit: id, Snapshot: s}, err
+	if err != nil {
+		return katprep.SnapshotRef{}, err
+	}
+	c, err := arc.Describe(a.ctx, id)
+	return katprep.SnapshotRef{Commit: id, By: c.Author.Name, With: c.Committer.Name, Snapshot: s}, err
 }
 
 // buildReport reads the archive into a report.

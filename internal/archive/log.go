@@ -148,6 +148,20 @@ func (a *Archive) Log(ctx context.Context, from katprep.CommitID) iter.Seq2[Comm
 	}
 }
 
+// Describe returns one commit.
+func (a *Archive) Describe(ctx context.Context, c katprep.CommitID) (Commit, error) {
+	op := "read commit " + c.Short()
+	h, err := hashOf(c)
+	if err != nil {
+		return Commit{}, fail(op, err)
+	}
+	commit, err := a.commit(ctx, h)
+	if err != nil {
+		return Commit{}, fail(op, err)
+	}
+	return describe(h, commit), nil
+}
+
 // start returns the commit that a walk begins with: the tip if c is empty,
 // zero if there is none.
 func (a *Archive) start(c katprep.CommitID) (object.Hash, error) {
