@@ -2,6 +2,8 @@ package site_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -39,4 +41,23 @@ func TestRecordsOnDemand(t *testing.T) {
 	if d := cmp.Diff(map[katprep.RunID]int{"2026-11-prod-a": 1, "2026-11-prod-b": 1}, r.asked); d != "" {
 		t.Errorf("records asked for:\n%s", d)
 	}
+}
+
+// TestKeptVersionIsWhole holds that an earlier site that is kept loses nothing
+// to the one that was built on top of it.
+func TestKeptVersionIsWhole(t *testing.T) {
+	o := site.Options{Version: "1.0.0", Policy: rules, Keep: 2}
+	out := build(t, sample(), o)
+	want := tree(t, out)
+	if _, err := site.Build(t.Context(), larger(), out, o); err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadDir(out + ".versions")
+	if err != nil || len(list) != 1 {
+		t.Fatalf("versions: %v, %v", list, err)
+	}
+	if d := cmp.Diff(want, tree(t, filepath.Join(out+".versions", list[0].Name()))); d != "" {
+		t.Errorf("the earlier site has changed:\n%s", d)
+	}
+	check(t, out)
 }

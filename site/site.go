@@ -103,6 +103,9 @@ func Build(ctx context.Context, src Source, out string, o Options) (Stats, error
 		return Stats{}, err
 	}
 	defer t.discard()
+	if o.Keep > 0 {
+		t.trades = false // the earlier site needs its folders
+	}
 	b := newBuilder(src, o, t)
 	if err := b.build(ctx); err != nil {
 		return Stats{}, err
