@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
 	"github.com/stdevel/katprep"
@@ -211,5 +212,46 @@ func TestRemarks(t *testing.T) {
 	got, err := site.Remarks(t.Context(), late, rec, after)
 	if err != nil || len(got) < 2 || got[0] != "No approval was in force before the start." || !strings.Contains(got[len(got)-1], "but it was recorded on 2026-11-12 09:00:00 UTC") {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestIncrementalByCommits: what only the chain of commits tells is told anew
+// by a build on top of an earlier one.
+func TestIncrementalByCommits(t *testing.T) {
+	m := sample()
+	list := slices.Clone(m.Policy)
+	m.Policy = nil
+	m.Records[0].SignOff = nil
+	off := &katprep.Decision{By: "carol", At: at(12, 9), Verdict: "accepted"}
+	links := []site.Link{snapshotLink(1), snapshotLink(2), approvalLink(m.Records[0].Approval, at(11, 12)), stageLink(katprep.StagePrepare, at(11, 21)), snapshotLink(3), snapshotLink(4)}
+	src := chained(m, links...)
+	out := build(t, src, site.Options{Policy: rules})
+	more := func(l site.Link) { src.Commits = append(src.Commits, l); chained(m, src.Commits...) }
+	for name, change := range map[string]func(){
+		"1 signed off": func() {
+			m.Records[0].SignOff = off
+			more(site.Link{Kind: "decision", Run: "2026-11-prod-a", At: at(12, 9), SignOff: off})
+		},
+		"2 exceptions": func() {
+			m.Policy = list
+			more(site.Link{Kind: "policy", At: at(13, 21), Exceptions: list, HasPolicy: true})
+		},
+		"3 tag signed": func() {
+			src.Tags["run/2026-11-prod-a/after"] = site.Signature{State: site.SignatureGood, By: "x", Key: "y"}
+		},
+		"4 key revealed": func() {
+			src.Commits[2].Signature = site.Signature{State: site.SignatureBad, Problem: "of a key that is gone"}
+		},
+		"5 verified":     func() { src.Check = &site.Verification{By: "dora", At: at(14, 1), Tip: commit(3)} },
+		"6 work went on": func() { more(stageLink(katprep.StageExecute, at(14, 2))) },
+	} {
+		change()
+		if _, err := site.Build(t.Context(), src, out, site.Options{Policy: rules}); err != nil {
+			t.Fatal(err)
+		}
+		full := build(t, src, site.Options{Policy: rules, Full: true})
+		if d := cmp.Diff(tree(t, full), tree(t, out)); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
 	}
 }
