@@ -54,7 +54,7 @@ func (c *maintPrepareCmd) Run(a *app) error {
 type maintExecuteCmd struct {
 	stageFlags
 	goFlags
-	Yes    bool `help:"Begin the next wave without asking, where the plan wants a confirmation."`
+	Yes    bool `help:"Begin the next wave without asking, where the plan wants a confirmation; patch this machine although there is no configuration."`
 	Cancel bool `help:"Cancel patch jobs when interrupted."`
 }
 
@@ -98,7 +98,7 @@ func (c *maintRevertCmd) Run(a *app) error {
 type maintRunCmd struct {
 	stageFlags
 	goFlags
-	Yes    bool `help:"Begin the next wave without asking, where the plan wants a confirmation."`
+	Yes    bool `help:"Begin the next wave without asking, where the plan wants a confirmation; patch this machine although there is no configuration."`
 	Cancel bool `help:"Cancel patch jobs when interrupted."`
 	Keep   bool `help:"Stop before the clean-up: VM snapshots and downtimes stay."`
 }

@@ -91,12 +91,29 @@ func (a *app) runStages(c stageRun) error {
 	if c.flags.DryRun {
 		return a.preview(state, rec, c, keep)
 	}
+	if err := a.meansThisMachine(c); err != nil {
+		return err
+	}
 	local, err := state.Begin(rec.Plan, rec.Journal)
 	if err != nil {
 		return err
 	}
 	defer local.Close()
 	return a.runLocal(cfg, arc, local, rec, c, keep)
+}
+
+// meansThisMachine asks before the machine that katprep was only tried out on
+// is patched: without a configuration it is the only source, and who types the
+// commands of the documentation may not think of it.
+func (a *app) meansThisMachine(c stageRun) error {
+	if a.cfgPath != "" || c.yes || !slices.Contains(c.stages, katprep.StageExecute) {
+		return nil
+	}
+	if a.yes("There is no configuration: this machine itself will be patched. Go on?") {
+		return nil
+	}
+	return katprep.Errorf(katprep.Invalid, "nothing was done: there is no configuration, so this machine itself would be patched").
+		WithHint("say that it is meant with --yes, or write a configuration: katprep init")
 }
 
 // filter narrows a run to what the flags name; a name that the run does not
