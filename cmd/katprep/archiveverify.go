@@ -153,7 +153,7 @@ func writeVerification(w io.Writer, v *archive.Verification) error {
 		fmt.Fprintf(&out, "the chain begins with key %s\n", v.Anchor)
 	}
 	if r := v.Cut; r != nil {
-		fmt.Fprintf(&out, "it continues %s, which ends with commit %s\n", r.Bundle, r.Last.Short())
+		fmt.Fprintf(&out, "it continues %s, which ends with commit %s\n", term.Clean(r.Bundle), r.Last.Short())
 	}
 	if v.Tip != "" {
 		fmt.Fprintf(&out, "tip %s\n", v.Tip)

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -166,6 +167,9 @@ func (v *verifier) verifyRetained(tip object.Hash) error {
 		return nil
 	}
 	for i, r := range list {
+		if !filepath.IsLocal(r.Bundle) || filepath.Base(r.Bundle) != r.Bundle {
+			v.find(tip, retainedFile, "a bundle is named %q", r.Bundle)
+		}
 		if i > 0 && r.After != list[i-1].Last || i == 0 && r.After != "" {
 			v.find(tip, retainedFile, "%s does not continue the bundle before", r.Bundle)
 		}

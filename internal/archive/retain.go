@@ -477,7 +477,10 @@ func (a *Archive) cutOff(ctx context.Context, r Retained) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(a.repack(ctx, old), a.store.Refresh())
+	if err := errors.Join(a.repack(ctx, old), a.store.Refresh()); err != nil {
+		return fmt.Errorf("the history is cut, and the next archive maintain frees its space: %w", err)
+	}
+	return nil
 }
 
 func fileSum(path string) (string, error) {

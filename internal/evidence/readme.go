@@ -46,7 +46,7 @@ func (e *exporter) readme(tip katprep.CommitID) string {
 		p("")
 		p("Older history is in bundles of its own, which this history continues:")
 		for _, r := range e.older {
-			p("  %s  (%s to %s, SHA-256 %s)", r.Bundle, r.From.Format(time.DateOnly), r.To.Format(time.DateOnly), r.SHA256)
+			p("  %s  (%s to %s, SHA-256 %s)", printable(r.Bundle), r.From.Format(time.DateOnly), r.To.Format(time.DateOnly), printable(r.SHA256))
 		}
 	}
 	p("")
