@@ -111,7 +111,11 @@ func (c *evidenceExportCmd) verify(a *app, arc *archive.Archive) (*archive.Verif
 	}
 	a.term.Status("verifying the archive")
 	defer a.term.Status("")
-	return arc.Verify(a.ctx, o)
+	v, err := arc.Verify(a.ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return v, a.verifyClaims(arc, v, "")
 }
 
 // evidenceFiles are the report and the verification.

@@ -445,13 +445,9 @@ func (a *Archive) cutOff(ctx context.Context, r Retained) error {
 	if err != nil {
 		return err
 	}
-	var tags []refs.Ref
-	for name, text := range r.Tags {
-		h, ok := object.ParseHash(text)
-		if !ok || !validTag(name) {
-			return katprep.Errorf(katprep.Corrupt, "%s: tag %q", retainedFile, name)
-		}
-		tags = append(tags, refs.Ref{Name: "refs/tags/" + name, Hash: h})
+	tags, err := a.tagsInBundles(ctx)
+	if err != nil {
+		return err
 	}
 	if err := a.refs.Delete(ctx, tags, max(a.opts.LockWait, refWait)); err != nil {
 		return err
@@ -481,6 +477,30 @@ func (a *Archive) cutOff(ctx context.Context, r Retained) error {
 		return fmt.Errorf("the history is cut, and the next archive maintain frees its space: %w", err)
 	}
 	return nil
+}
+
+// tagsInBundles returns all tags that went into bundles: in a whole copy of an
+// archive that was cut more than once, they are all still there.
+func (a *Archive) tagsInBundles(ctx context.Context) ([]refs.Ref, error) {
+	tip, err := a.tip()
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.retained(ctx, tip)
+	if err != nil {
+		return nil, err
+	}
+	var tags []refs.Ref
+	for _, r := range list {
+		for name, text := range r.Tags {
+			h, ok := object.ParseHash(text)
+			if !ok || !validTag(name) {
+				return nil, katprep.Errorf(katprep.Corrupt, "%s: tag %q", retainedFile, name)
+			}
+			tags = append(tags, refs.Ref{Name: "refs/tags/" + name, Hash: h})
+		}
+	}
+	return tags, nil
 }
 
 func fileSum(path string) (string, error) {

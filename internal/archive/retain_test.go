@@ -99,7 +99,8 @@ func TestRetain(t *testing.T) {
 	}
 	fsck(t, path)
 	retainedByStrangers(t, path, dir, known, first, second)
-	joined, err := a.Join(ctx, dir, filepath.Join(t.TempDir(), "joined"))
+	whole2 := filepath.Join(t.TempDir(), "joined")
+	joined, err := a.Join(ctx, dir, whole2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +109,11 @@ func TestRetain(t *testing.T) {
 	if v := verify(t, joined, VerifyOptions{Head: old, Tags: known.Tags, Anchor: known.Anchor}); v.Broken() != nil || v.Snapshots != 24 || v.Cut != nil || v.Commits != 38 {
 		t.Errorf("joined: %+v", v)
 	}
+	// A whole copy of an archive that was cut twice can be cut, too.
+	if _, err := open(t, whole2).Retain(ctx, RetainOptions{Dir: dir}); err != nil {
+		t.Error(err)
+	}
+	fsck(t, whole2)
 	if v := verify(t, a, VerifyOptions{Head: old}); v.Broken() == nil || !strings.Contains(v.Broken().Message, "verify together with the bundles") {
 		t.Errorf("what is only in a bundle: %+v", v.Findings)
 	}
