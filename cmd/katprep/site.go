@@ -166,6 +166,9 @@ func (a *app) siteOptions() (o site.Options, err error) {
 		return o, err
 	}
 	o = site.Options{Title: cfg.Site.Title, Version: version(), CommitURL: cfg.Site.Commit, Policy: sitePolicy(cfg.Policy)}
+	if o.Build, err = buildOf(o.Version); err != nil {
+		return o, err
+	}
 	if cfg.Site.Controls != "" {
 		o.Controls, err = site.LoadControls(cfg.Site.Controls)
 	}
