@@ -248,7 +248,7 @@ func TestVerifyBitFlips(t *testing.T) {
 			t.Fatal(err)
 		}
 		os.Chmod(f, 0o600)
-		for i := 0; i < len(whole); i += 7 {
+		for i := 0; i < len(whole); i += 11 {
 			broken := append([]byte(nil), whole...)
 			broken[i] ^= 1 << (i % 8)
 			if err := os.WriteFile(f, broken, 0o600); err != nil {
