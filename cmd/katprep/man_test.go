@@ -131,6 +131,9 @@ func TestPagesAreClean(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if bytes.Contains(roff, []byte("**")) {
+			t.Errorf("%s shows marks of Markdown:\n%s", p.Name, roff)
+		}
 		file := filepath.Join(dir, p.Name+"."+string(rune('0'+p.Section)))
 		if err := os.WriteFile(file, roff, 0o644); err != nil {
 			t.Fatal(err)
