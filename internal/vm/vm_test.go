@@ -120,9 +120,9 @@ type liar struct {
 	noCreate  bool // says that it made a snapshot, and did not
 	noQuiesce bool // makes it without quiescing
 	noRemove  bool
-	noOff     bool // the guest does not listen
+	noOff     bool   // the guest does not listen
 	hidden    string // a name that is taken, though the tree does not show it
-	cutOff    bool // loses the connection while it makes a snapshot, and leaves the VM paused
+	cutOff    bool   // loses the connection while it makes a snapshot, and leaves the VM paused
 	removed   int
 }
 
