@@ -140,11 +140,15 @@ func TestUnchangedHosts(t *testing.T) {
 	l.maintenance(t, 1)
 	dir := t.TempDir()
 	read := 0
-	l.build(t, newSiteSource(l.arc), filepath.Join(dir, "a"), true)
-	l.build(t, struct {
+	src := newSiteSource(l.arc)
+	l.build(t, src, filepath.Join(dir, "a"), true)
+	l.build(t, struct { // all that the source can, but for site.Unchanger
 		everyHost
 		site.Chain
-	}{everyHost{newSiteSource(l.arc), &read}, newSiteSource(l.arc)}, filepath.Join(dir, "b"), true)
+		site.Filer
+		site.Elder
+		site.Recorder
+	}{everyHost{src, &read}, src, src, src, src}, filepath.Join(dir, "b"), true)
 	if read != 3*30 { // of two maintenances, and of the newest snapshot
 		t.Errorf("the other way reads %d hosts", read)
 	}
