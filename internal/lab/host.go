@@ -34,8 +34,9 @@ type Host struct {
 	t      testing.TB
 	mu     sync.Mutex
 	holder *exec.Cmd
-	ns     string // its mount namespace
-	off    bool   // to stay off after the next end
+	ns     string   // its mount namespace
+	held   *os.File // keeps the kernel from giving ns to the next namespace
+	off    bool     // to stay off after the next end
 	ended  chan struct{}
 	closed bool
 	onBoot func()
@@ -162,13 +163,28 @@ func (h *Host) boot(uptime time.Duration) {
 	h.holder = cmd
 	for range 1000 {
 		if _, err := os.Stat(h.path("holder")); err == nil {
-			h.ns, err = os.Readlink("/proc/" + h.pid() + "/ns/mnt")
-			fatal(h.t, err)
+			h.hold("/proc/" + h.pid() + "/ns/mnt")
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	h.t.Fatalf("lab host %s does not start:\n%s", h.Name, said.String())
+}
+
+// hold remembers the namespace, and lets go of that of the boot before. Its
+// number is the next one's as soon as nobody holds it: killAll would end a host
+// of another test.
+func (h *Host) hold(file string) {
+	f, err := os.Open(file)
+	fatal(h.t, err)
+	ns, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
+	fatal(h.t, err)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.held != nil {
+		_ = h.held.Close()
+	}
+	h.ns, h.held = ns, f
 }
 
 func bootID() string {
@@ -243,6 +259,11 @@ func (h *Host) restart() {
 
 // killAll ends every process of the host's namespace.
 func (h *Host) killAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.held == nil {
+		return
+	}
 	procs, _ := filepath.Glob("/proc/[0-9]*/ns/mnt")
 	for _, p := range procs {
 		if ns, err := os.Readlink(p); err == nil && ns == h.ns {
@@ -259,6 +280,12 @@ func (h *Host) shutdown() {
 	h.mu.Unlock()
 	h.killAll()
 	_ = h.holder.Process.Kill()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.held != nil {
+		_ = h.held.Close()
+		h.held = nil
+	}
 }
 
 // needNamespaces skips the test where a host cannot be made.
