@@ -97,7 +97,10 @@ func (l *landscape) host(i, day, percent int) katprep.State {
 	packages := append([]katprep.Package(nil), s.Packages...)
 	born := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(r.IntN(1e7)) * time.Second)
 	for n := range packages {
-		packages[n].Installed = born.Add(time.Duration(n/40) * time.Second)
+		if n%40 == 0 && n > 0 {
+			born = born.Add(time.Second)
+		}
+		packages[n].Installed = born
 	}
 	for range max(1, len(packages)/20) {
 		packages[r.IntN(len(packages))].EVR = l.odd[r.IntN(len(l.odd))]

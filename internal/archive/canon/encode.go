@@ -19,6 +19,9 @@ type writer struct {
 	strange bool          // a package is not as Normalize leaves it, or may not be
 	last    int64         // seconds
 	stamp   [timeLen]byte // the text of last, once there was one
+
+	common      string // the text that again had last
+	plainCommon bool
 }
 
 // EncodeState returns a normalized state in canonical form.
@@ -315,7 +318,7 @@ func (w *writer) pkg(p *katprep.Package) {
 	}
 	if p.Vendor != "" {
 		b = append(b, `,"vendor":`...)
-		b = appendString(b, p.Vendor)
+		b = w.again(b, p.Vendor)
 	}
 	if !p.Installed.IsZero() {
 		b = append(b, `,"installed":`...)
@@ -325,6 +328,20 @@ func (w *writer) pkg(p *katprep.Package) {
 		b = append(b, `,"held":true`...)
 	}
 	w.b = append(b, '}')
+}
+
+// again appends a text that many packages in a row have in common, which is
+// looked at once.
+func (w *writer) again(b []byte, s string) []byte {
+	if s != w.common {
+		w.common, w.plainCommon = s, plainText(s)
+	}
+	if !w.plainCommon {
+		return appendString(b, s)
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
 }
 
 // sortKey appends a text that must be valid UTF-8 before packages are sorted
