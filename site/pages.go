@@ -343,6 +343,7 @@ func (b *builder) erratumRow(e *katprep.Erratum, records []record) erratumRow {
 			r.again = r.ending == katprep.Installed || r.ending == katprep.RebootPending
 			r.ending, r.Pair, r.Known = katprep.New, b.m.pairs[rec.pair], render.Time(b.m.pairs[rec.pair].After.Snapshot.Finished)
 		case r.ending != end: // of comparisons that overlap, the first one proves it
+			r.again = r.again && end == katprep.Pending
 			r.ending, r.Pair = end, b.m.pairs[rec.pair]
 		}
 	}
