@@ -14,14 +14,14 @@ const VMSnapshotMaxAge = 72 * time.Hour
 // is not known to be removed.
 type VMSnapshot struct {
 	Host
-	Run       RunID     `json:"run"`
-	System    string    `json:"system,omitempty"`
-	Ref       string    `json:"ref,omitempty"`
-	Created   time.Time `json:"created"`   // UTC; as the hypervisor said, else when it was asked for
-	Certain   bool      `json:"certain"`   // false: it was asked for, and nobody knows what became of that
-	Age       int       `json:"age_hours"` // full hours
-	Old       bool      `json:"old"`       // older than the limit
-	Limit     int       `json:"limit_hours"`
+	Run     RunID     `json:"run"`
+	System  string    `json:"system,omitempty"`
+	Ref     string    `json:"ref,omitempty"`
+	Created time.Time `json:"created"`   // UTC; as the hypervisor said, else when it was asked for
+	Certain bool      `json:"certain"`   // false: it was asked for, and nobody knows what became of that
+	Age     int       `json:"age_hours"` // full hours
+	Old     bool      `json:"old"`       // older than the limit
+	Limit   int       `json:"limit_hours"`
 }
 
 // VMSnapshots returns the run's VM snapshots that were there at a time as far
