@@ -126,13 +126,17 @@ func usageError(err error, args []string, s streams, env map[string]string, tm *
 	return exitUsage
 }
 
-// wantsCommand reports whether the next word was to be a command.
+// wantsCommand reports whether the next word was to be a command: no argument
+// came after the last one, and it has commands of its own.
 func wantsCommand(c *kong.Context) bool {
-	if len(c.Path) == 0 {
-		return false
+	for _, p := range slices.Backward(c.Path) {
+		if p.Flag != nil {
+			continue
+		}
+		n := p.Node() // nil for an argument
+		return n != nil && slices.ContainsFunc(n.Children, func(k *kong.Node) bool { return k.Type == kong.CommandNode })
 	}
-	n := c.Path[len(c.Path)-1].Node()
-	return slices.ContainsFunc(n.Children, func(k *kong.Node) bool { return k.Type == kong.CommandNode })
+	return false
 }
 
 func wantsJSON(args []string, env map[string]string) bool {
@@ -147,14 +151,17 @@ func wantsJSON(args []string, env map[string]string) bool {
 	return env["KATPREP_OUTPUT"] == "json"
 }
 
+// usageHint names the help of the command that was understood.
 func usageHint(err error) string {
-	cmd := "katprep"
+	words := []string{"katprep"}
 	if pe, ok := err.(*kong.ParseError); ok && pe.Context != nil {
-		if c := pe.Context.Command(); c != "" {
-			cmd += " " + strings.Fields(c)[0]
+		for _, p := range pe.Context.Path {
+			if p.Command != nil {
+				words = append(words, p.Command.Name)
+			}
 		}
 	}
-	return cmd + " --help"
+	return strings.Join(words, " ") + " --help"
 }
 
 func parseEnv(environ []string) map[string]string {
