@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 
 	"github.com/stdevel/katprep"
@@ -74,6 +75,51 @@ func (a *app) snapshotRef(arc *archive.Archive, rev string) (katprep.SnapshotRef
 	}
 	c, err := arc.Describe(a.ctx, id)
 	return katprep.SnapshotRef{Commit: id, By: c.Author.Name, With: c.Committer.Name, Snapshot: s}, err
+}
+
+// sayIfSame warns of two names for one snapshot: commits that are none, like a
+// sign-off, stand for the last one before them.
+func (a *app) sayIfSame(r *katprep.Report) error {
+	said, err := a.sameSnapshot(r)
+	if err != nil || said == "" {
+		return err
+	}
+	if a.term.JSON() {
+		return a.emit("warning", map[string]any{"message": said})
+	}
+	a.term.Warn("%s", said)
+	return nil
+}
+
+// sameSnapshot says so if a report compares a snapshot with itself, "" if not.
+func (a *app) sameSnapshot(r *katprep.Report) (string, error) {
+	when := r.Before.Snapshot.Finished
+	if !when.Equal(r.After.Snapshot.Finished) {
+		return "", nil
+	}
+	before, err := a.snapshotOf(r.Before.Commit)
+	if err != nil {
+		return "", err
+	}
+	after, err := a.snapshotOf(r.After.Commit)
+	if err != nil || before != after {
+		return "", err
+	}
+	return fmt.Sprintf("both names mean snapshot %s (%s)", before.Short(), when.UTC().Format("2006-01-02 15:04")), nil
+}
+
+// snapshotOf returns the commit that made the snapshot which a commit holds.
+func (a *app) snapshotOf(c katprep.CommitID) (katprep.CommitID, error) {
+	arc, err := a.archive()
+	if err != nil {
+		return c, err
+	}
+	for commit, err := range arc.Log(a.ctx, c) {
+		if err != nil || commit.Kind == archive.KindSnapshot {
+			return commit.ID, err
+		}
+	}
+	return c, nil
 }
 
 // buildReport reads the archive into a report.

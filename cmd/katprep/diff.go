@@ -43,6 +43,9 @@ func (c *diffCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := a.sayIfSame(r); err != nil {
+		return err
+	}
 	if a.term.JSON() {
 		return c.json(a, r, keep)
 	}
@@ -79,6 +82,11 @@ func (c *diffCmd) document(a *app) error {
 		return err
 	}
 	r.Title = firstOf(cfg.Report.Title, "Comparison of two snapshots")
+	if said, err := a.sameSnapshot(r); err != nil {
+		return err
+	} else if said != "" {
+		a.term.Warn("%s", said)
+	}
 	if err := attachRun(a, r); err != nil {
 		return err
 	}
