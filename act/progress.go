@@ -19,7 +19,8 @@ type StepState struct {
 	Intent   map[string]string // evidence from before the action
 	Data     map[string]string // evidence of the outcome
 
-	began, last int // the places of the last intent and entry among all
+	cause       string // why the last attempt that was begun failed
+	began, last int    // the places of the last intent and entry among all
 }
 
 // open reports whether nobody knows yet what became of the last attempt.
@@ -36,6 +37,7 @@ func (s *StepState) settled() bool {
 }
 
 func (s *StepState) apply(e *katprep.Entry, place int) {
+	s.judge(e)
 	s.At, s.Message, s.last = e.At, e.Message, place
 	switch e.Event {
 	case katprep.EventIntent:
@@ -51,6 +53,25 @@ func (s *StepState) apply(e *katprep.Entry, place int) {
 		}
 		s.trim(e)
 	}
+}
+
+// judge keeps why an attempt failed, until the next one is begun: a failure
+// to begin it, like a missing credential, says nothing of that.
+func (s *StepState) judge(e *katprep.Entry) {
+	switch {
+	case e.Event != katprep.EventFailed:
+		s.cause = ""
+	case s.open(): // it was begun
+		s.cause = e.Message
+	}
+}
+
+// reason is why a step is as it is.
+func (s *StepState) reason() string {
+	if s.cause == "" || s.cause == s.Message {
+		return s.Message
+	}
+	return s.cause + "; not begun again at " + s.At.UTC().Format("2006-01-02 15:04 UTC") + ": " + s.Message
 }
 
 // trim forgets evidence that no later step needs; the journal has it.

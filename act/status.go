@@ -119,8 +119,8 @@ func (p *progress) doubts(h *katprep.HostPlan) []string {
 		default:
 			continue
 		}
-		if st.Message != "" {
-			how += ": " + st.Message
+		if why := st.reason(); why != "" {
+			how += ": " + why
 		}
 		if s.ID == "applicability" {
 			how += "; installed errata are not confirmed"
@@ -156,7 +156,7 @@ func (p *progress) stuck(h *katprep.HostPlan, st *HostStatus) {
 			state, bad = HostDeferred, true
 		}
 		if bad && !soft(&h.Steps[i]) {
-			st.State, st.Step, st.Reason, st.Ref = state, h.Steps[i].ID, s.Message, s.Ref
+			st.State, st.Step, st.Reason, st.Ref = state, h.Steps[i].ID, s.reason(), s.Ref
 			return
 		}
 	}
