@@ -153,8 +153,13 @@ func (c *maintPlanCmd) before(a *app, arc *archive.Archive) (katprep.CommitID, e
 		return "", katprep.Errorf(katprep.Invalid, "run %q: use letters, digits, '.', '_' and '-', at most 64", c.RunID)
 	}
 	id, err := arc.Resolve(a.ctx, "run/"+c.RunID+"/before")
+	if err == nil || katprep.KindOf(err) != katprep.NotFound {
+		return id, err
+	}
+	id, err = arc.Resolve(a.ctx, "latest")
 	if err != nil && katprep.KindOf(err) == katprep.NotFound {
-		return arc.Resolve(a.ctx, "latest")
+		return "", katprep.Errorf(katprep.NotFound, "the archive has no snapshot yet").
+			WithHint("a plan needs one: katprep snapshot --before %s", c.RunID)
 	}
 	return id, err
 }

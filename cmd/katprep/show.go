@@ -30,7 +30,12 @@ func (showCmd) Help() string {
 // Run shows a host, its history, or the gaps.
 func (c *showCmd) Run(a *app) error {
 	if (c.Host == "") != c.Gaps {
-		return katprep.Errorf(katprep.Invalid, "name either a host or --gaps").WithHint("katprep show HOST")
+		at := ""
+		if c.At != "latest" {
+			at = " --at " + term.Clean(c.At)
+		}
+		return katprep.Errorf(katprep.Invalid, "name either a host or --gaps").
+			WithHint("katprep show HOST%s; katprep show --gaps%s; for snapshots: katprep log", at, at)
 	}
 	arc, err := a.archive()
 	if err != nil {

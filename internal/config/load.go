@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -22,9 +23,22 @@ func Load(path string) (*Config, error) {
 		return nil, katprep.Errorf(katprep.Invalid, "configuration %s does not exist", path).WithHint("katprep init writes a commented one")
 	}
 	if err != nil {
-		return nil, katprep.Errorf(katprep.Invalid, "read configuration: %w", err)
+		return nil, unreadable(path, err)
 	}
 	return Parse(path, data)
+}
+
+// unreadable says why a file that is there cannot be read, and what helps.
+func unreadable(path string, err error) error {
+	if info, serr := os.Stat(path); serr == nil && info.IsDir() {
+		return katprep.Errorf(katprep.Invalid, "configuration %s is a directory", path).
+			WithHint("name the file in it: --config %s", filepath.Join(path, "katprep.yml"))
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return katprep.Errorf(katprep.Invalid, "configuration %s: permission denied", path).
+			WithHint("the user that runs katprep must be allowed to read it; see: ls -ld %s", path)
+	}
+	return katprep.Errorf(katprep.Invalid, "read configuration: %w", err)
 }
 
 // Parse reads and checks a configuration; name is for messages.
