@@ -72,9 +72,11 @@ type eventRow struct {
 	Word     render.Word
 	n        [len(katprep.Endings)]int32
 	Packages int
-	Rebooted katprep.Answer
-	Kernel   bool
-	Unknown  bool // errata are not known
+	// PackagesKnown says that Packages is a number.
+	PackagesKnown bool
+	Rebooted      katprep.Answer
+	Kernel        bool
+	Unknown       bool // errata are not known
 }
 
 // A verdict says how an erratum on a host stands to its deadline.
@@ -185,7 +187,7 @@ func (b *builder) hostPage(h *host, hi int32, s *katprep.State) error {
 func (b *builder) eventRow(h *host, e event) eventRow {
 	p := b.m.pairs[e.pair]
 	s := summary{Presence: presences[e.presence], Flags: e.flags}
-	r := eventRow{Pair: p, Word: s.word(), Packages: int(e.packages), Rebooted: answers[e.rebooted], Kernel: s.is(flagKernel), Unknown: s.is(flagNoErrata)}
+	r := eventRow{Pair: p, Word: s.word(), Packages: int(e.packages), PackagesKnown: e.packages > 0 || s.packagesKnown(), Rebooted: answers[e.rebooted], Kernel: s.is(flagKernel), Unknown: s.is(flagNoErrata)}
 	for i, n := range e.errata {
 		r.n[i] = int32(n)
 	}

@@ -50,7 +50,7 @@ func pairRows(root string, rows []row) template.HTML {
 	m := markupOf(root, len(rows), 400)
 	for i := range rows {
 		r := &rows[i]
-		m.lit(`<tr><th scope="row">`).link(r.href, "", r.summary.Host.Name).lit(`</th><td>`).word(r.word()).lit(`</td><td>`).errata(r.counts(), r.is(flagNoErrata)).lit(`</td>`).number(r.Packages)
+		m.lit(`<tr><th scope="row">`).link(r.href, "", r.summary.Host.Name).lit(`</th><td>`).word(r.word()).lit(`</td><td>`).errata(r.counts(), r.is(flagNoErrata)).lit(`</td>`).known(r.Packages, r.packagesKnown())
 		m.lit(`<td>`).word(render.RebootWord(r.Rebooted))
 		if r.Need == katprep.Needed {
 			m.lit(" ").word(render.NeedWord(r.Need))
@@ -110,7 +110,7 @@ func eventRows(root string, rows []eventRow) template.HTML {
 		} else {
 			m.word(e.Word)
 		}
-		m.lit(`</td><td>`).errata(e.n, e.Unknown).lit(`</td>`).number(e.Packages).lit(`<td>`).word(render.RebootWord(e.Rebooted))
+		m.lit(`</td><td>`).errata(e.n, e.Unknown).lit(`</td>`).known(e.Packages, e.PackagesKnown).lit(`<td>`).word(render.RebootWord(e.Rebooted))
 		if e.Kernel {
 			m.lit(` <span class="soft">other kernel</span>`)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/render"
@@ -38,15 +39,20 @@ type outcome struct {
 type flags uint8
 
 const (
-	flagChanged  flags = 1 << iota // something differs
-	flagGap                        // not read in full
-	flagPage                       // has a page of the change
-	flagKernel                     // runs another kernel
-	flagNoErrata                   // errata are not known afterwards
-	flagBlind                      // neither errata nor updates are known of a host that was read
+	flagChanged    flags = 1 << iota // something differs
+	flagGap                          // not read in full
+	flagPage                         // has a page of the change
+	flagKernel                       // runs another kernel
+	flagNoErrata                     // errata are not known afterwards
+	flagBlind                        // neither errata nor updates are known of a host that was read
+	flagNoPackages                   // packages are not known on both sides, so that no change of them is
 )
 
 func (s *summary) is(f flags) bool { return s.Flags&f != 0 }
+
+// packagesKnown reports whether the number of changed packages is known. A
+// host that is on one side only has no change of packages that could be.
+func (s *summary) packagesKnown() bool { return s.Packages > 0 || !s.is(flagNoPackages) }
 
 func (s *summary) word() render.Word {
 	h := katprep.HostChange{Presence: s.Presence}
@@ -87,6 +93,9 @@ func summarise(h *katprep.HostChange, page bool, plan *katprep.HostPlan) summary
 			s.Flags |= flagBlind
 		}
 	}
+	if packagesUnknown(h) {
+		s.Flags |= flagNoPackages
+	}
 	for i := range h.Packages {
 		if h.Packages[i].Kind == katprep.Downgraded {
 			s.Downgraded++
@@ -99,6 +108,13 @@ func summarise(h *katprep.HostChange, page bool, plan *katprep.HostPlan) summary
 		s.Errata = append(s.Errata, outcome{e.ID, endingIndex(e.Ending)})
 	}
 	return s
+}
+
+// packagesUnknown reports whether the packages of one side are not known, so
+// that nobody can say which of them changed.
+func packagesUnknown(h *katprep.HostChange) bool {
+	lost := func(p katprep.Problem) bool { return p.Aspect == katprep.AspectPackages && !p.Warning }
+	return h.After != "" && !h.Knows(katprep.AspectPackages) || h.Before == katprep.Failed || slices.ContainsFunc(h.Problems, lost)
 }
 
 func problem(p katprep.Problem) string {

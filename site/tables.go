@@ -105,7 +105,11 @@ func (b *builder) pairTables(p *pair, rows []row, errata []*advisory) error {
 			}
 			cells = append(cells, cell)
 		}
-		hosts.add(append(cells, itoa(r.Packages), string(r.Rebooted), strings.Join(r.Problems, "; "))...)
+		packages := itoa(r.Packages)
+		if !r.packagesKnown() {
+			packages = "" // not known is no number
+		}
+		hosts.add(append(cells, packages, string(r.Rebooted), strings.Join(r.Problems, "; "))...)
 	}
 	adv := &table{head: []string{"erratum", "type", "severity", "issued", "title", "cves", "installed", "reboot_pending", "no_longer_applicable", "pending", "unknown", "new"}}
 	for _, a := range errata {

@@ -39,7 +39,7 @@ func TestNotKnownIsNotNone(t *testing.T) {
 		"hosts/index.html":   {"not known", "installed packages not known"},
 		"data/hosts.csv":     {"deb01.example.com,satellite,d,collected,,1,", "bare.example.com,satellite,b,collected,,,"},
 		pair + "/index.html": {"not known"},
-		pair + "/hosts.csv":  {"deb01.example.com,satellite,d,changed,collected,collected,,,,,,,0,yes,"},
+		pair + "/hosts.csv":  {"deb01.example.com,satellite,d,changed,collected,collected,,,,,,,0,yes,", "bare.example.com,satellite,b,changed,collected,collected,,,,,,,,yes,"},
 	} {
 		text := read(t, out, page)
 		for _, w := range wants {
@@ -48,8 +48,25 @@ func TestNotKnownIsNotNone(t *testing.T) {
 			}
 		}
 	}
+	found, err := filepath.Glob(filepath.Join(out, "hosts", "bare.example.com*.html"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("pages of bare: %v, %v", found, err)
+	}
+	for _, page := range []string{"hosts/" + filepath.Base(found[0]), pair + "/index.html"} {
+		if text := read(t, out, page); !strings.Contains(text, `<td class="num bad">not known</td>`) {
+			t.Errorf("%s has a number of packages that nobody knows", page)
+		}
+	}
 	if text := read(t, out, "index.html"); strings.Contains(text, "read in full") {
 		t.Error("the first page says that every host was read in full")
+	}
+}
+
+// TestUnsignedEvidence: the chain of hashes alone stops nobody who may write.
+func TestUnsignedEvidence(t *testing.T) {
+	text := read(t, build(t, sample(), site.Options{}), "evidence.html")
+	if strings.Contains(text, "unseen") || !strings.Contains(text, "can write their history anew") {
+		t.Error("the hash chain of an unsigned archive is said to prove more than it does")
 	}
 }
 
