@@ -13,6 +13,15 @@ import (
 
 type maintStatusCmd struct{ runFlags }
 
+// Help adds to the command's help.
+func (maintStatusCmd) Help() string {
+	return `Says how far the hosts are, as the journal has it; it asks no other system.
+On a terminal, long reasons are cut at its width: -v shows them whole.
+
+  katprep maintenance status patch-2026-11
+  katprep --output json maintenance status patch-2026-11`
+}
+
 // Run says how far the hosts of a run are.
 func (c *maintStatusCmd) Run(a *app) error {
 	rec, err := a.knownRun(katprep.RunID(c.RunID))
@@ -32,6 +41,9 @@ func (c *maintStatusCmd) Run(a *app) error {
 		return err
 	}
 	tb := a.term.NewTable("HOST", "WAVE", "STATE", "STEP", "REASON", "LEFT")
+	if !a.cli.Verbose {
+		tb.Cut(4)
+	}
 	bad, old := 0, 0
 	for i := range status {
 		s := &status[i]

@@ -13,6 +13,7 @@ type Table struct {
 	head  []string
 	rows  [][]Cell
 	width []int
+	cut   int // the column that Cut named, or -1
 }
 
 // A Cell is a text with a style ("" for none).
@@ -23,7 +24,7 @@ type Cell struct {
 
 // NewTable returns a table with a heading.
 func (t *Terminal) NewTable(head ...string) *Table {
-	tb := &Table{t: t, head: head, width: make([]int, len(head))}
+	tb := &Table{t: t, head: head, width: make([]int, len(head)), cut: -1}
 	for i, h := range head {
 		tb.width[i] = utf8.RuneCountInString(h)
 	}
@@ -48,35 +49,71 @@ func (tb *Table) Row(values ...any) {
 	tb.rows = append(tb.rows, row)
 }
 
+// Cut names a column, from 0, that is cut where the lines would be longer than
+// the terminal; in a file or pipe, and without a call of it, all is whole.
+func (tb *Table) Cut(column int) { tb.cut = column }
+
+// leastCut is how much of a cut column stays on a narrow terminal.
+const leastCut = 20
+
+// fit cuts the column to lines of so many columns; 0 is any number.
+func (tb *Table) fit(columns int) {
+	if columns <= 0 || tb.cut < 0 {
+		return
+	}
+	line := 2 * (len(tb.width) - 1)
+	for _, w := range tb.width {
+		line += w
+	}
+	limit := max(tb.width[tb.cut]-(line-columns), leastCut)
+	if limit >= tb.width[tb.cut] {
+		return
+	}
+	tb.width[tb.cut] = limit
+	for _, r := range tb.rows {
+		c := &r[tb.cut]
+		if utf8.RuneCountInString(c.Text) > limit {
+			c.Text = string([]rune(c.Text)[:limit-1]) + "…"
+		}
+	}
+}
+
 // Write prints the table; one without rows prints nothing.
 func (tb *Table) Write(w io.Writer) error {
 	if len(tb.rows) == 0 {
 		return nil
 	}
+	tb.fit(tb.t.Width())
 	var b strings.Builder
+	head := make([]Cell, len(tb.head))
 	for i, h := range tb.head {
-		tb.cell(&b, i, Cell{h, Bold})
+		head[i] = Cell{h, Bold}
 	}
+	tb.line(&b, head)
 	for _, r := range tb.rows {
-		for i, c := range r {
-			tb.cell(&b, i, c)
-		}
+		tb.line(&b, r)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func (tb *Table) cell(b *strings.Builder, i int, c Cell) {
-	text := c.Text
-	if c.Style != "" {
-		text = tb.t.Styled(c.Style, c.Text)
+// line writes a row, without blanks for the empty cells at its end.
+func (tb *Table) line(b *strings.Builder, row []Cell) {
+	n := len(row)
+	for n > 0 && row[n-1].Text == "" {
+		n--
 	}
-	b.WriteString(text)
-	if i == len(tb.head)-1 {
-		b.WriteByte('\n')
-		return
+	for i, c := range row[:n] {
+		text := c.Text
+		if c.Style != "" {
+			text = tb.t.Styled(c.Style, c.Text)
+		}
+		b.WriteString(text)
+		if i < n-1 {
+			b.WriteString(strings.Repeat(" ", tb.width[i]-utf8.RuneCountInString(c.Text)+2))
+		}
 	}
-	b.WriteString(strings.Repeat(" ", tb.width[i]-utf8.RuneCountInString(c.Text)+2))
+	b.WriteByte('\n')
 }
 
 // Len returns the number of rows.

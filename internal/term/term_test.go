@@ -70,3 +70,32 @@ func TestTableAligns(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+func TestTableCutsAColumn(t *testing.T) {
+	const reason = "job 16 failed on the host: Cannot download repomd.xml"
+	for _, tc := range []struct {
+		columns, cut int
+		want         string
+	}{
+		{0, 1, "web01  " + reason + "  downtime"},
+		{40, -1, "web01  " + reason + "  downtime"},
+		{200, 1, "web01  " + reason + "  downtime"},
+		{50, 1, "web01  job 16 failed on the host: Canno…  downtime"},
+		{10, 1, "web01  job 16 failed on th…  downtime"},
+	} {
+		tb := New(Options{}).NewTable("HOST", "REASON", "LEFT")
+		tb.Row("web01", reason, "downtime")
+		tb.Row("web02", "", "")
+		tb.Cut(tc.cut)
+		tb.fit(tc.columns)
+		var b strings.Builder
+		if err := tb.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Split(b.String(), "\n"); lines[1] != tc.want {
+			t.Errorf("%d columns: %q, want %q", tc.columns, lines[1], tc.want)
+		} else if lines[2] != "web02" {
+			t.Errorf("a row with blanks at its end: %q", lines[2])
+		}
+	}
+}
