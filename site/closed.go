@@ -17,7 +17,7 @@ import (
 // those: what it adds to the sums of all errata is remembered, so that its
 // hosts need not be judged again.
 type closed struct {
-	hosts   int
+	ended   endings
 	tallies []tallied
 }
 
@@ -75,7 +75,7 @@ func closedOf(e *katprep.Erratum, rows []erratumRow, sum erratumSum) *closed {
 			n[t]++
 		}
 	}
-	c := &closed{hosts: sum.Closed}
+	c := &closed{ended: sum.Ended}
 	for t, n := range n {
 		c.tallies = append(c.tallies, tallied{t, n})
 	}
@@ -95,7 +95,7 @@ func (b *builder) keepClosed(e *katprep.Erratum, name, key string) bool {
 	for _, t := range old.closed.tallies {
 		b.gov.tally(e, t.tally, policy.Judgement{Standing: t.standing, Days: t.days}, t.n)
 	}
-	b.m.erratumSums[e.ID] = erratumSum{Closed: old.closed.hosts}
+	b.m.erratumSums[e.ID] = closedSum(old.closed.ended)
 	delete(b.m.records, e.ID)
 	b.made[name] = old
 	return true

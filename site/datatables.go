@@ -83,8 +83,8 @@ func (b *builder) commitTable() *table {
 }
 
 func (b *builder) cveTable() *table {
-	t := &table{head: []string{"cve", "erratum", "severity", "issued", "open", "overdue", "dealt_with", "unknown"}}
-	by := map[string][]string{}
+	t := &table{head: []string{"cve", "erratum", "severity", "issued", "open", "overdue", "dealt_with", "unknown", "errata_not_known_on_hosts"}}
+	by, noErrata := map[string][]string{}, itoa(len(b.noErrata()))
 	for _, id := range sortedKeys(b.m.errata) {
 		for _, c := range b.m.errata[id].CVEs {
 			by[c] = append(by[c], id)
@@ -93,7 +93,7 @@ func (b *builder) cveTable() *table {
 	for _, c := range sortedKeys(by) {
 		for _, id := range slices.Compact(by[c]) {
 			e, s := b.m.errata[id], b.m.erratumSums[id]
-			t.add(c, id, string(e.Severity), string(e.Issued), itoa(s.Open), itoa(s.Overdue), itoa(s.Closed), itoa(s.Unknown))
+			t.add(c, id, string(e.Severity), string(e.Issued), itoa(s.Open), itoa(s.Overdue), itoa(s.Closed), itoa(s.Unknown), noErrata)
 		}
 	}
 	return t

@@ -18,7 +18,7 @@ import (
 const groupsPath = ".katprep/groups"
 
 // groupsFormat begins that file; it changes with it.
-const groupsFormat = "katprep groups 2"
+const groupsFormat = "katprep groups 3"
 
 // A group is pages that are made together, or kept together: those of a pair,
 // or of an erratum. Its key names everything that they depend on.
@@ -128,7 +128,9 @@ func (e *encoder) closed(c *closed) {
 		return
 	}
 	e.int(1)
-	e.int(c.hosts)
+	for _, n := range c.ended {
+		e.int(n)
+	}
 	e.int(len(c.tallies))
 	for _, t := range c.tallies {
 		for _, s := range []string{t.crit, t.group, t.month, string(t.standing)} {
@@ -148,7 +150,10 @@ func (d *decoder) closed() *closed {
 	if d.int(1) == 0 {
 		return nil
 	}
-	c := &closed{hosts: d.int(maxCount)}
+	c := &closed{}
+	for i := range c.ended {
+		c.ended[i] = d.int(maxCount)
+	}
 	for range d.int(len(d.b)) {
 		t := tallied{tally: tally{crit: d.str(), group: d.str(), month: d.str(), standing: policy.Standing(d.str())}}
 		t.days, t.installed, t.n = d.int(maxCount)-1, d.int(1) == 1, d.int(maxCount)

@@ -90,8 +90,9 @@ type hostList struct {
 
 type erratumListPage struct {
 	base
-	Rows  []cveErratum
-	Pager pager
+	Rows     []cveErratum
+	NoErrata int
+	Pager    pager
 }
 
 type pairList struct {
@@ -105,7 +106,7 @@ type pairList struct {
 
 // listPages writes the first page and the lists.
 func (b *builder) listPages(ctx context.Context) error {
-	for _, step := range []func() error{b.firstPage, b.hostList, b.erratumList, b.maintenanceList, b.snapshotList} {
+	for _, step := range []func() error{b.firstPage, b.hostList, b.noErrataList, b.erratumList, b.maintenanceList, b.snapshotList} {
 		if err := cmp.Or(ctx.Err(), step()); err != nil {
 			return err
 		}
@@ -194,6 +195,23 @@ func (b *builder) hostList() error {
 	})
 }
 
+// noErrata lists the hosts of the newest snapshot whose errata are not known,
+// those that could not be read included: of them no erratum and no CVE can be
+// said to be absent.
+func (b *builder) noErrata() []*host {
+	return slices.DeleteFunc(b.sortedHosts(), func(h *host) bool { return !h.latest || h.errataKnown })
+}
+
+func (b *builder) noErrataList() error {
+	hosts := b.noErrata()
+	return b.paged(noErrataPage, len(hosts), func(name string, from, to int, p pager) error {
+		return b.page(name, "no-errata", hostList{b.base(name, "hosts", "Hosts whose errata are not known", true), hosts[from:to], p})
+	})
+}
+
+// noErrataPage has no name that a host could have.
+const noErrataPage = "hosts/~errata-not-known.html"
+
 // hostRank puts hosts that could not be read first and those gone last.
 func hostRank(h *host) int {
 	switch {
@@ -215,9 +233,9 @@ func (b *builder) sortedErrata() []cveErratum {
 }
 
 func (b *builder) erratumList() error {
-	rows := b.sortedErrata()
+	rows, noErrata := b.sortedErrata(), len(b.noErrata())
 	return b.paged("errata/index.html", len(rows), func(name string, from, to int, p pager) error {
-		return b.page(name, "errata-list", erratumListPage{b.base(name, "errata", "Errata", true), rows[from:to], p})
+		return b.page(name, "errata-list", erratumListPage{b.base(name, "errata", "Errata", true), rows[from:to], noErrata, p})
 	})
 }
 

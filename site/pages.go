@@ -217,9 +217,13 @@ type erratumPage struct {
 	Sum     erratumSum
 	Slug    string // of its files
 	Said    vendorText
-	Text    string // file with all that the vendor says; "" if the page has it
-	Rows    []erratumRow
-	Pager   pager
+	Live    bool // of the newest snapshot; otherwise of no one snapshot
+	// NoErrata counts the hosts of the newest snapshot whose errata are not
+	// known; it stands on live pages only.
+	NoErrata int
+	Text     string // file with all that the vendor says; "" if the page has it
+	Rows     []erratumRow
+	Pager    pager
 }
 
 type erratumRow struct {
@@ -236,15 +240,51 @@ type erratumRow struct {
 // An erratumSum is what an erratum comes to.
 type erratumSum struct {
 	Open, Overdue, Closed, Unknown int
+	Ended                          endings // Closed, by how
+}
+
+// endings counts hosts by how an erratum ended on them.
+type endings [len(katprep.Endings)]int
+
+func closedSum(e endings) erratumSum {
+	s := erratumSum{Ended: e}
+	for _, n := range e {
+		s.Closed += n
+	}
+	return s
+}
+
+// plus adds the sums of two errata.
+func (s erratumSum) plus(o erratumSum) erratumSum {
+	s.Open, s.Overdue, s.Closed, s.Unknown = s.Open+o.Open, s.Overdue+o.Overdue, s.Closed+o.Closed, s.Unknown+o.Unknown
+	for i, n := range o.Ended {
+		s.Ended[i] += n
+	}
+	return s
+}
+
+// EndedText says how it ended on how many hosts, as "installed on 17".
+func (s erratumSum) EndedText() string {
+	var parts []string
+	for i, n := range s.Ended {
+		if n > 0 {
+			parts = append(parts, render.EndingWord(katprep.Endings[i]).Text+" on "+itoa(n))
+		}
+	}
+	if len(parts) == 0 {
+		return "ended on none"
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (b *builder) erratumPages(ctx context.Context) error {
 	b.sumUp()
+	noErrata := len(b.noErrata())
 	for _, id := range sortedKeys(b.m.errata) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := b.erratumPage(b.m.errata[id]); err != nil {
+		if err := b.erratumPage(b.m.errata[id], noErrata); err != nil {
 			return err
 		}
 	}
@@ -252,7 +292,7 @@ func (b *builder) erratumPages(ctx context.Context) error {
 	return nil
 }
 
-func (b *builder) erratumPage(e *katprep.Erratum) error {
+func (b *builder) erratumPage(e *katprep.Erratum, noErrata int) error {
 	name, key := "errata/"+e.ID, b.erratumKey(e)
 	if b.keepClosed(e, name, key) {
 		return nil
@@ -271,6 +311,7 @@ func (b *builder) erratumPage(e *katprep.Erratum) error {
 			sum.Unknown++
 		default:
 			sum.Closed++
+			sum.Ended[endingIndex(r.ending)]++
 		}
 	}
 	b.m.erratumSums[e.ID] = sum
@@ -282,6 +323,7 @@ func (b *builder) erratumPage(e *katprep.Erratum) error {
 	// The newest snapshot matters only while something is open or unknown.
 	live := sum.Open+sum.Unknown > 0
 	if live {
+		d.Live, d.NoErrata = true, noErrata
 		key = b.liveKey(key)
 	}
 	err := b.once(name, key, func() error {
@@ -371,6 +413,9 @@ type cvePage struct {
 	Sum     erratumSum // over all of Errata
 	Errata  []cveErratum
 	Sources []string
+	// NoErrata counts the hosts of the newest snapshot whose errata are not
+	// known.
+	NoErrata int
 }
 
 type cveErratum struct {
@@ -379,6 +424,7 @@ type cveErratum struct {
 }
 
 func (b *builder) cvePages(context.Context) error {
+	noErrata := b.noErrata()
 	by := map[string][]string{}
 	for _, id := range sortedKeys(b.m.errata) {
 		for _, c := range b.m.errata[id].CVEs {
@@ -388,11 +434,11 @@ func (b *builder) cvePages(context.Context) error {
 	var rows []cvePage
 	for _, c := range sortedKeys(by) {
 		path := "cves/" + idSlug(c) + ".html"
-		d := cvePage{base: b.base(path, "cves", c, true), ID: c, Sources: b.sources()}
+		d := cvePage{base: b.base(path, "cves", c, true), ID: c, Sources: b.sources(), NoErrata: len(noErrata)}
 		for _, id := range slices.Compact(by[c]) {
 			s := b.m.erratumSums[id]
 			d.Errata = append(d.Errata, cveErratum{b.m.errata[id], s})
-			d.Sum = erratumSum{d.Sum.Open + s.Open, d.Sum.Overdue + s.Overdue, d.Sum.Closed + s.Closed, d.Sum.Unknown + s.Unknown}
+			d.Sum = d.Sum.plus(s)
 		}
 		rows = append(rows, d)
 		if err := b.page(path, "cve", d); err != nil {
@@ -401,7 +447,7 @@ func (b *builder) cvePages(context.Context) error {
 	}
 	slices.Reverse(rows)
 	return b.paged("cves/index.html", len(rows), func(name string, from, to int, p pager) error {
-		return b.page(name, "cves", cveList{b.base(name, "cves", "CVEs", true), rows[from:to], p})
+		return b.page(name, "cves", cveList{b.base(name, "cves", "CVEs", true), rows[from:to], len(noErrata), p})
 	})
 }
 
@@ -418,6 +464,7 @@ func (b *builder) sources() []string {
 
 type cveList struct {
 	base
-	Rows  []cvePage
-	Pager pager
+	Rows     []cvePage
+	NoErrata int
+	Pager    pager
 }

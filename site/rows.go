@@ -154,7 +154,7 @@ func erratumHosts(root string, rows []erratumRow) template.HTML {
 	m := markupOf(root, len(rows), 480)
 	for i := range rows {
 		r := &rows[i]
-		m.lit(`<tr><th scope="row">`).link(r.Host.path(), "", r.Host.Name).lit(`</th><td>`).word(r.Word).lit(`</td><td class="t">`).lit(r.Known).lit(`</td><td>`)
+		m.lit(`<tr><th scope="row">`).link(r.Host.path(), "", r.Host.Name).lit(`</th><td>`).word(r.Word).lit(`</td><td class="t" data-label="Known">`).lit(r.Known).lit(`</td><td data-label="Proven by">`)
 		if r.Pair != nil {
 			m.lit(`<span class="t">`).lit(render.Time(r.Pair.After.Snapshot.Finished)).lit(`</span> `).link(r.Pair.hostPath(r.Host), "", r.Pair.title())
 		} else {
@@ -171,9 +171,18 @@ func erratumList(root string, rows []cveErratum) template.HTML {
 	m := markupOf(root, len(rows), 450)
 	for i := range rows {
 		r := &rows[i]
-		m.lit("<tr>").erratum(r.ID, r.Title).lit("</th>").severity(r.Severity, r.Type).lit(`<td class="t">`).or(string(r.Issued)).lit("</td>").number(r.Open).number(r.Overdue).number(r.Closed).number(r.Unknown).lit("</tr>\n")
+		m.lit("<tr>").erratum(r.ID, r.Title).lit("</th>").severity(r.Severity, r.Type).lit(`<td class="t">`).or(string(r.Issued)).lit("</td>").number(r.Open).number(r.Overdue).ended(r.erratumSum).number(r.Unknown).lit("</tr>\n")
 	}
 	return m.html()
+}
+
+// ended writes how errata ended on hosts, with their number to sort by.
+func (m *markup) ended(s erratumSum) *markup {
+	var n [len(katprep.Endings)]int32
+	for i, c := range s.Ended {
+		n[i] = int32(c)
+	}
+	return m.lit(`<td data-key="`).int(s.Closed).lit(`">`).counts(n).lit(`</td>`)
 }
 
 // openRows writes the open errata of a host.

@@ -141,9 +141,10 @@ func (b *builder) tables(context.Context) error {
 		}
 		hosts.add(h.Name, h.Source, h.ID, status, open, updates, string(h.need), h.group, h.crit, itoa(len(h.events)))
 	}
-	errata := &table{head: []string{"erratum", "type", "severity", "issued", "title", "cves", "open", "overdue", "dealt_with", "unknown"}}
+	errata := &table{head: []string{"erratum", "type", "severity", "issued", "title", "cves", "open", "overdue", "dealt_with", "unknown", "errata_not_known_on_hosts"}}
+	noErrata := itoa(len(b.noErrata()))
 	for _, e := range b.sortedErrata() {
-		errata.add(e.ID, string(e.Type), string(e.Severity), string(e.Issued), e.Title, strings.Join(e.CVEs, " "), itoa(e.Open), itoa(e.Overdue), itoa(e.Closed), itoa(e.Unknown))
+		errata.add(e.ID, string(e.Type), string(e.Severity), string(e.Issued), e.Title, strings.Join(e.CVEs, " "), itoa(e.Open), itoa(e.Overdue), itoa(e.Closed), itoa(e.Unknown), noErrata)
 	}
 	overdue := &table{head: []string{"host", "erratum", "severity", "issued", "due", "days_over", "exception"}}
 	for _, f := range b.gov.overdue {

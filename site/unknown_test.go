@@ -2,6 +2,7 @@ package site_test
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -59,6 +60,54 @@ func TestNotKnownIsNotNone(t *testing.T) {
 	}
 	if text := read(t, out, "index.html"); strings.Contains(text, "read in full") {
 		t.Error("the first page says that every host was read in full")
+	}
+}
+
+// TestErrataOfUnreadHosts: no page of a CVE or an erratum lets hosts whose
+// errata nobody knows pass as free of it.
+func TestErrataOfUnreadHosts(t *testing.T) {
+	m := sample()
+	newest := m.Refs[len(m.Refs)-1].Commit
+	m.Hosts[newest] = append(m.Hosts[newest], without(state("d1", "deb01.example.com", "a"), katprep.AspectErrata), failed("d2", "sap77.example.com", "no route to host"))
+	all := 0
+	for _, s := range m.Hosts[newest] {
+		if s.Status == katprep.Failed || !s.Knows(katprep.AspectErrata) {
+			all++
+		}
+	}
+	out := build(t, m, site.Options{})
+	check(t, out)
+	want := fmt.Sprintf(`Errata are not known on <a href="../hosts/~errata-not-known.html">%d hosts</a>: nothing can be said of them`, all)
+	pages, err := filepath.Glob(filepath.Join(out, "cves", "*.html"))
+	if err != nil || len(pages) < 2 {
+		t.Fatalf("pages of CVEs: %v, %v", pages, err)
+	}
+	for _, p := range pages {
+		text := read(t, out, "cves/"+filepath.Base(p))
+		if !strings.Contains(text, want) || strings.Contains(text, "in any snapshot:") || strings.Contains(text, "verdict fine") {
+			t.Errorf("%s passes over hosts whose errata are not known", filepath.Base(p))
+		}
+	}
+	if pages, err = filepath.Glob(filepath.Join(out, "errata", "*.html")); err != nil || len(pages) < 2 {
+		t.Fatalf("pages of errata: %v, %v", pages, err)
+	}
+	for _, p := range pages {
+		if text := read(t, out, "errata/"+filepath.Base(p)); !strings.Contains(text, want) && !strings.Contains(text, `Nothing can be said of <a href="../hosts/~errata-not-known.html">`) {
+			t.Errorf("%s passes over hosts whose errata are not known", filepath.Base(p))
+		}
+	}
+	list := read(t, out, "hosts/~errata-not-known.html")
+	if strings.Count(list, `<tr><th scope="row">`)+strings.Count(list, `<tr class="gap">`) != all || !strings.Contains(list, "deb01.example.com") || !strings.Contains(list, "sap77.example.com") {
+		t.Error("the list of hosts whose errata are not known is not theirs")
+	}
+	for _, table := range []string{"data/errata.csv", "data/cves.csv"} {
+		lines := strings.Split(strings.TrimSpace(read(t, out, table)), "\n")
+		if len(lines) < 2 || !strings.HasSuffix(lines[0], "unknown,errata_not_known_on_hosts") || !strings.HasSuffix(lines[1], fmt.Sprintf(",%d", all)) {
+			t.Errorf("%s does not count the hosts whose errata are not known: %q", table, lines[:min(2, len(lines))])
+		}
+	}
+	if text := read(t, out, "errata/index.html"); !strings.Contains(text, "</span> 1 installed</span>") {
+		t.Error("what ended is not told apart by how")
 	}
 }
 
