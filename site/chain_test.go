@@ -46,7 +46,9 @@ func stageLink(stage katprep.Stage, written time.Time) site.Link {
 // count against the commits.
 func TestApprovalByOrderOfCommits(t *testing.T) {
 	prepare := stageLink(katprep.StagePrepare, at(11, 21))
-	before := &katprep.Decision{By: "carol", At: at(11, 12), Verdict: "approved"}
+	before := &katprep.Decision{By: "carol", At: at(11, 12), Verdict: "approved", Comment: "as discussed"}
+	early := &katprep.Decision{By: "carol", At: at(1, 12), Verdict: "approved"}
+	plan := site.Link{Kind: "plan", Run: "2026-11-prod-a", At: at(11, 11)}
 	later := &katprep.Decision{By: "carol", At: at(12, 12), Verdict: "approved"}
 	no := &katprep.Decision{By: "carol", At: at(11, 13), Verdict: "rejected"}
 	for name, c := range map[string]struct {
@@ -59,7 +61,10 @@ func TestApprovalByOrderOfCommits(t *testing.T) {
 		"backdated":           {before, []site.Link{prepare, approvalLink(before, at(12, 9))}, []string{"approved after the start", "It says 2026-11-11 12:00:00 UTC, before the first step on 2026-11-11 20:00:00 UTC; but it was recorded on 2026-11-12 09:00:00 UTC", "No approval was in force"}, []string{"approved before the start"}},
 		"while stage ran":     {before, []site.Link{approvalLink(before, at(11, 20).Add(time.Minute)), prepare}, []string{"approved after the start", "after the start"}, []string{"approved before the start"}},
 		"clock of the commit": {before, []site.Link{prepare, approvalLink(before, at(11, 12))}, []string{"approved after the start"}, []string{"approved before the start"}},
-		"said again":          {later, []site.Link{approvalLink(before, at(11, 12)), prepare, approvalLink(later, at(12, 12))}, []string{"approved before the start", "In force at the start: “approved” by carol, recorded on 2026-11-11 12:00:00 UTC"}, []string{"approved after the start"}},
+		"one journal":         {before, []site.Link{stageLink(katprep.StageCleanup, at(11, 23)), approvalLink(before, at(11, 12))}, []string{"approved after the start (by the order of commits; it is dated earlier)", "a clock was wrong, or it was dated back", "No approval was in force when the work began on 2026-11-11 20:00 UTC: one was recorded after the start, by the order of commits, and is dated earlier"}, []string{"approved before the start"}},
+		"dated before plan":   {early, []site.Link{plan, approvalLink(early, at(11, 12)), prepare}, []string{"approved, but before the plan", "It is dated 2026-11-01 12:00:00 UTC, before its plan of", "The approval is older than its plan."}, []string{"approved before the start"}},
+		"before plan":         {before, []site.Link{approvalLink(before, at(11, 12)), plan, prepare}, []string{"approved, but before the plan", "It was recorded before the plan was"}, []string{"approved before the start"}},
+		"said again":          {later, []site.Link{approvalLink(before, at(11, 12)), prepare, approvalLink(later, at(12, 12))}, []string{"approved before the start", "by carol, 2026-11-11 12:00:00 UTC “as discussed”", "Recorded 2026-11-11 12:00:00 UTC by carol", "Approved again after the start, 2026-11-12 12:00:00 UTC, by carol (commit"}, []string{"approved after the start", "No approval was in force"}},
 		"taken back":          {later, []site.Link{approvalLink(before, at(11, 12)), approvalLink(no, at(11, 13)), prepare, approvalLink(later, at(12, 12))}, []string{"approved after the start", "“rejected” by carol"}, []string{"approved before the start"}},
 		"no commit":           {before, []site.Link{prepare}, []string{"No commit of its own brought it"}, []string{"approved before the start"}},
 	} {
@@ -85,7 +90,7 @@ func TestApprovalByOrderOfCommits(t *testing.T) {
 // TestSignOffIsOfAResult: a sign-off from before the result, or that the work
 // went on after, accepts nothing.
 func TestSignOffIsOfAResult(t *testing.T) {
-	d := &katprep.Decision{By: "carol", At: at(12, 9), Verdict: "accepted"}
+	d := &katprep.Decision{By: "carol", At: at(12, 9), Verdict: "accepted", Claim: &katprep.Claim{After: commit(3), Totals: katprep.Totals{Hosts: 5, Errata: map[katprep.Ending]int{katprep.Installed: 2}}}}
 	off := site.Link{Kind: "decision", Run: "2026-11-prod-a", At: at(12, 9), By: "carol", SignOff: d}
 	for name, c := range map[string]struct {
 		links []site.Link
@@ -98,7 +103,10 @@ func TestSignOffIsOfAResult(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := sample()
-			m.Records[0].SignOff = d
+			own := *d // the record is decoded apart from the commit
+			claim := *d.Claim
+			own.Claim = &claim
+			m.Records[0].SignOff = &own
 			page := text(read(t, build(t, chained(m, append([]site.Link{snapshotLink(1), snapshotLink(2)}, c.links...)...), site.Options{}), runPage))
 			if !strings.Contains(page, c.want) {
 				t.Errorf("lacks %q", c.want)

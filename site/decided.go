@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ const (
 	approvalNone approval = iota
 	approvalLate
 	approvalRejected
+	approvalEarly // of before its plan: nobody knows of what
 	approvalInTime
 )
 
@@ -29,6 +31,7 @@ type decided struct {
 	Link              *Link     // the commit that brought it; nil if not known
 	Signature         Signature // of that commit
 	Notes             []string  // what a reader must know, in sentences
+	dated             bool      // earlier than the order of commits says
 }
 
 // drift is how much clocks may differ before a reader is told.
@@ -45,18 +48,49 @@ func began(r *katprep.RunRecord) time.Time {
 	return time.Time{}
 }
 
+// worked is when the last step that changes hosts was begun, or ended; zero if
+// none was.
+func worked(r *katprep.RunRecord) time.Time {
+	for _, e := range slices.Backward(r.Journal) {
+		change := e.Stage == katprep.StagePrepare || e.Stage == katprep.StageExecute || e.Stage == katprep.StageRevert
+		if change && e.Event != katprep.EventNote && e.Event != katprep.EventSkipped {
+			return e.At
+		}
+	}
+	return time.Time{}
+}
+
 func allows(d *katprep.Decision) bool { return d.Verdict == "approved" || d.Verdict == "accepted" }
 
-// journals returns the first and the last commit of a run's journal that is
-// about work on hosts; -1 if there is none.
-func (c *chain) journals(run katprep.RunID) (first, last int) {
+// sameDecision compares what two decisions say: one is read from the record,
+// the other from the commit that brought it.
+func sameDecision(a, b *katprep.Decision) bool {
+	if a.Run != b.Run || a.By != b.By || !a.At.Equal(b.At) || a.Verdict != b.Verdict || a.Comment != b.Comment {
+		return false
+	}
+	if a.Claim == nil || b.Claim == nil {
+		return a.Claim == b.Claim
+	}
+	return reflect.DeepEqual(*a.Claim, *b.Claim)
+}
+
+// journals returns the last commit of a run's journal that is about work on
+// hosts, and the first one that can hold the start: a commit brings the journal
+// of all stages since the one before it, under the name of the last; what was
+// written before the start holds only notes. -1 if there is none.
+func (c *chain) journals(run katprep.RunID, start time.Time) (first, last int) {
 	first, last = -1, -1
+	start = start.Truncate(time.Second) // as precise as commits are
 	for i := range c.links {
 		l := &c.links[i]
-		if l.Run != run || l.Kind != "journal" || l.Stage != katprep.StagePrepare && l.Stage != katprep.StageExecute && l.Stage != katprep.StageVerify && l.Stage != katprep.StageRevert {
+		if l.Run != run || l.Kind != "journal" {
 			continue
 		}
-		if last = i; first < 0 {
+		work := l.Stage == katprep.StagePrepare || l.Stage == katprep.StageExecute || l.Stage == katprep.StageVerify || l.Stage == katprep.StageRevert
+		if work {
+			last = i
+		}
+		if first < 0 && (work && start.IsZero() || !start.IsZero() && !l.At.Before(start)) {
 			first = i
 		}
 	}
@@ -80,6 +114,7 @@ func (b *builder) approvalOf(r *katprep.RunRecord) decided {
 	} else {
 		b.approvalByCommits(r.Plan.Run, start, &d)
 	}
+	d.ofPlan(&r.Plan)
 	if !allows(r.Approval) {
 		d.State = approvalRejected
 	}
@@ -88,10 +123,14 @@ func (b *builder) approvalOf(r *katprep.RunRecord) decided {
 }
 
 func (b *builder) approvalByCommits(run katprep.RunID, start time.Time, d *decided) {
-	first, _ := b.chain.journals(run)
-	var force, last *Link // in force at the start, and of what is shown
+	first, _ := b.chain.journals(run, start)
+	planned := -1
+	var force, last *Link // in force at the start, and of what is recorded last
 	for i := range b.chain.links {
 		l := &b.chain.links[i]
+		if l.Run == run && l.Kind == "plan" && planned < 0 {
+			planned = i
+		}
 		if l.Run != run || l.Approval == nil {
 			continue
 		}
@@ -99,7 +138,7 @@ func (b *builder) approvalByCommits(run katprep.RunID, start time.Time, d *decid
 		if !late {
 			force = l
 		}
-		if *l.Approval == *d.Decision {
+		if sameDecision(l.Approval, d.Decision) {
 			last = l
 		}
 	}
@@ -111,13 +150,81 @@ func (b *builder) approvalByCommits(run katprep.RunID, start time.Time, d *decid
 		d.Notes = append(d.Notes, "No commit of its own brought it into the archive: when it was recorded is not known.")
 		return
 	}
-	b.recordedBy(d, last)
+	if d.State == approvalInTime && force != last && allows(d.Decision) {
+		again := d.Decision
+		d.Decision = force.Approval
+		b.recordedBy(d, force)
+		d.Notes = append(d.Notes, "Approved again after the start, "+render.Seconds(again.At)+", by "+orNobody(again.By)+said(again)+" (commit "+last.Commit.Short()+").")
+	} else {
+		b.recordedBy(d, last)
+		b.notInForce(d, force, last, start)
+	}
+	if d.State == approvalInTime && b.chain.index[d.Link.Commit] < planned {
+		d.State = approvalEarly
+		d.Notes = append(d.Notes, "It was recorded before the plan was: commit "+b.chain.links[planned].Commit.Short()+".")
+	}
+}
+
+// notInForce says why what was recorded last is not what held at the start.
+func (b *builder) notInForce(d *decided, force, last *Link, start time.Time) {
 	switch {
 	case force != nil && force != last:
-		d.Notes = append(d.Notes, "In force at the start: “"+render.Line(force.Approval.Verdict)+"” by "+orNobody(force.Approval.By)+", recorded on "+render.Seconds(force.At)+" (commit "+force.Commit.Short()+").")
+		d.Notes = append(d.Notes, inForce(force))
 	case force == nil && !start.IsZero() && !d.At.After(start):
-		d.Notes = append(d.Notes, "It says "+render.Seconds(d.At)+", before the first step on "+render.Seconds(start)+"; but it was recorded on "+render.Seconds(last.At)+" (commit "+last.Commit.Short()+"), after the start.")
+		d.dated = true
+		when := "recorded on " + render.Seconds(last.At) + " (commit " + last.Commit.Short() + "), after the start."
+		if !last.At.After(start) {
+			when = "recorded after the start, by the order of commits (commit " + last.Commit.Short() + "): a clock was wrong, or it was dated back."
+		}
+		d.Notes = append(d.Notes, "It says "+render.Seconds(d.At)+", before the first step on "+render.Seconds(start)+"; but it was "+when)
 	}
+}
+
+func inForce(l *Link) string {
+	return "In force at the start: “" + render.Line(l.Approval.Verdict) + "” by " + orNobody(l.Approval.By) + said(l.Approval) + ", recorded on " + render.Seconds(l.At) + " (commit " + l.Commit.Short() + ")."
+}
+
+// said is the comment of a decision, in quotes.
+func said(d *katprep.Decision) string {
+	if d.Comment == "" {
+		return ""
+	}
+	return " “" + render.Line(d.Comment) + "”"
+}
+
+// ofPlan flags an approval that says that it is older than its plan.
+func (d *decided) ofPlan(p *katprep.Plan) {
+	if p.Created.IsZero() || !d.At.Before(p.Created.Add(-drift)) {
+		return
+	}
+	if d.State == approvalInTime {
+		d.State = approvalEarly
+	}
+	d.Notes = append(d.Notes, "It is dated "+render.Seconds(d.At)+", before its plan of "+render.Seconds(p.Created)+".")
+}
+
+// datedBack ends a sentence on a late approval that says it is older.
+func (d *decided) datedBack() string {
+	if !d.dated {
+		return ""
+	}
+	return ": one was recorded after the start, by the order of commits, and is dated earlier"
+}
+
+// Text says what an approval is worth.
+func (d *decided) Text() string {
+	word := render.Line(d.Verdict)
+	switch {
+	case d.State == approvalInTime:
+		return word + " before the start"
+	case d.State == approvalEarly:
+		return word + ", but before the plan"
+	case d.State == approvalLate && d.dated:
+		return word + " after the start (by the order of commits; it is dated earlier)"
+	case d.State == approvalLate:
+		return word + " after the start"
+	}
+	return word
 }
 
 // recordedBy notes the commit of a decision, and that its date is another.
@@ -147,7 +254,7 @@ func (b *builder) signOffOf(p *pair) decided {
 	}
 	at := -1
 	for i := range b.chain.links {
-		if l := &b.chain.links[i]; l.Run == p.Run && l.SignOff != nil && *l.SignOff == *d.Decision {
+		if l := &b.chain.links[i]; l.Run == p.Run && l.SignOff != nil && sameDecision(l.SignOff, d.Decision) {
 			at = i
 		}
 	}
@@ -161,9 +268,14 @@ func (b *builder) signOffOf(p *pair) decided {
 		d.Good = false
 		d.Notes = append(d.Notes, "It was recorded before the after-snapshot was.")
 	}
-	if _, last := b.chain.journals(p.Run); at < last {
+	worked := b.m.noted[p.Run].worked
+	switch _, last := b.chain.journals(p.Run, time.Time{}); {
+	case at < last:
 		d.Good = false
 		d.Notes = append(d.Notes, "The work went on after it: commit "+b.chain.links[last].Commit.Short()+" of "+render.Seconds(b.chain.links[last].At)+".")
+	case worked.After(d.At):
+		d.Good = false
+		d.Notes = append(d.Notes, "The work went on after it, until "+render.Seconds(worked)+".")
 	}
 	return d
 }
@@ -240,7 +352,7 @@ func (b *builder) inTime(x *katprep.Exception, p *pair) bool {
 // after-snapshot, nil if there is none.
 func Remarks(ctx context.Context, src Chain, rec *katprep.RunRecord, after *katprep.SnapshotRef) ([]string, error) {
 	b := &builder{chain: newChain(), m: newModel()}
-	b.m.noted[rec.Plan.Run] = noted{began: began(rec)}
+	b.m.noted[rec.Plan.Run] = noted{began: began(rec), worked: worked(rec)}
 	if err := b.chain.load(ctx, src); err != nil {
 		return nil, err
 	}
@@ -248,11 +360,23 @@ func Remarks(ctx context.Context, src Chain, rec *katprep.RunRecord, after *katp
 	switch d := b.approvalOf(rec); {
 	case d.State == approvalLate:
 		out = append(append(out, "No approval was in force before the start."), d.Notes...)
+	case d.State == approvalEarly:
+		out = append(append(out, "The approval is older than its plan."), d.Notes...)
+	case d.State == approvalInTime && d.Link != nil && !sameDecision(d.Decision, rec.Approval):
+		out = append(append(out, inForce(d.Link)), d.Notes...)
 	case d.Decision != nil:
 		out = append(out, d.Notes...)
 	}
 	if d := b.signOffOf(&pair{Run: rec.Plan.Run, Record: rec, After: after}); d.Decision != nil && !d.Good && !d.Rejected() {
 		out = append(append(out, "The sign-off is not of this result."), d.Notes...)
 	}
-	return out, nil
+	return append(out, afterwards(worked(rec), after)...), nil
+}
+
+// afterwards says that work was done after the after-snapshot.
+func afterwards(worked time.Time, after *katprep.SnapshotRef) []string {
+	if after == nil || !worked.After(after.Snapshot.Started) {
+		return nil
+	}
+	return []string{"The work went on after the after-snapshot (until " + render.Seconds(worked) + "): its effect is in no snapshot of this run."}
 }

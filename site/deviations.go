@@ -35,12 +35,17 @@ func deviations(p *pair, v *runView) []string {
 	if p.totals.Unplanned > 0 {
 		out = append(out, itoa(p.totals.Unplanned)+" package changes on hosts of the plan were not asked for by it.")
 	}
+	if p.Run.Valid() {
+		out = append(out, afterwards(worked(v.Record), p.After)...)
+	}
 	switch v.Approval.State {
+	case approvalEarly:
+		out = append(out, "The approval is older than its plan.")
 	case approvalLate:
 		if v.Began.IsZero() {
 			out = append(out, "No approval was in force before the first stage.")
 		} else {
-			out = append(out, "No approval was in force when the work began on "+render.Time(v.Began)+".")
+			out = append(out, "No approval was in force when the work began on "+render.Time(v.Began)+v.Approval.datedBack()+".")
 		}
 	case approvalRejected:
 		out = append(out, "The run was not approved: "+render.Line(v.Approval.Verdict)+".")

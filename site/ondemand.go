@@ -12,15 +12,16 @@ import (
 // plan of 10,000 hosts and its journal are tens of megabytes.
 type noted struct {
 	began   time.Time
-	by      string // who ran the stages that touch hosts
-	entries int    // of the journal
+	worked  time.Time // last
+	by      string    // who ran the stages that touch hosts
+	entries int       // of the journal
 	old     []katprep.VMSnapshot
 }
 
 // note keeps a record, or the small part of it.
 func (m *model) note(r *katprep.RunRecord, again bool) {
 	p := pair{Record: r}
-	n := noted{began: began(r), by: p.executors(), entries: len(r.Journal)}
+	n := noted{began: began(r), worked: worked(r), by: p.executors(), entries: len(r.Journal)}
 	if len(m.snapshots) > 0 {
 		n.old = slices.DeleteFunc(r.VMSnapshots(m.head().Snapshot.Finished, 0), func(s katprep.VMSnapshot) bool { return !s.Old })
 	}
