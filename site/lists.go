@@ -73,7 +73,8 @@ func (u unknowns) Any() bool { return u.Errata+u.Updates+u.Packages > 0 }
 
 // governed counts decisions.
 type governed struct {
-	Runs, Approved, Late, Unapproved, SignedOff int
+	Runs, Approved, Late, Unapproved, SignedOff int // of runs that were begun
+	Planned                                     int // not begun, or nothing was done
 	Exceptions, Expired                         int
 }
 
@@ -134,7 +135,7 @@ func (b *builder) firstPage() error {
 	d.Maintenances, d.Changes = runs[:min(12, len(runs))], changes[:min(6, len(changes))]
 	for _, p := range runs {
 		if p.run != nil && p.entries > 0 {
-			d.Failures, d.FailuresIn = len(p.run.Failures), p
+			d.Failures, d.FailuresIn = p.Failures(), p
 			break
 		}
 	}
@@ -144,6 +145,10 @@ func (b *builder) firstPage() error {
 func (b *builder) governed() (g governed) {
 	for _, p := range b.m.pairs {
 		if p.Run == "" {
+			continue
+		}
+		if p.Record != nil && b.m.noted[p.Run].began.IsZero() {
+			g.Planned++
 			continue
 		}
 		g.Runs++

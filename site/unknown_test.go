@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/site"
@@ -239,5 +240,34 @@ func TestStagesAndDeviations(t *testing.T) {
 	}
 	if page := read(t, out, "maintenances/2026-11-prod-b/index.html"); !strings.Contains(page, "No step is recorded in the archive yet") {
 		t.Error("an empty journal does not say so")
+	}
+}
+
+// TestRepeatedFailures: a step that failed three times is one step, in the
+// headline as in the table of stages.
+func TestRepeatedFailures(t *testing.T) {
+	m := sample()
+	r := &m.Records[0]
+	r.Journal = nil
+	add := func(host, step string, ev katprep.Event) {
+		n := len(r.Journal) + 1
+		r.Journal = append(r.Journal, katprep.Entry{Seq: n, At: at(11, 13).Add(time.Duration(n) * time.Minute), Host: host, HostID: katprep.HostID{Source: "satellite", ID: host}, Step: step, Stage: katprep.StageExecute, Event: ev})
+	}
+	for range 3 {
+		add("db01", "patch", katprep.EventIntent)
+		add("db01", "patch", katprep.EventFailed)
+	}
+	for page, want := range map[string]string{
+		"maintenances/2026-11-prod-a/index.html": "1 step failed or not confirmed (3 entries in the journal)</a>",
+		"index.html":                             `index.html#failures">1</a> <small>last maintenance`,
+		"maintenances/index.html":                `index.html#failures">1</a>`,
+	} {
+		if text := read(t, build(t, m, site.Options{}), page); !strings.Contains(text, want) {
+			t.Errorf("%s lacks %q", page, want)
+		}
+	}
+	add("db01", "patch", katprep.EventDone)
+	if text := read(t, build(t, m, site.Options{}), "maintenances/2026-11-prod-a/index.html"); !strings.Contains(text, "(3 entries in the journal), 1 of them confirmed or skipped later") {
+		t.Error("a step that was done at last is not told apart")
 	}
 }

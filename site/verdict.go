@@ -106,12 +106,12 @@ func (p *pair) noErrata() int { return max(p.totals.NoErrata, p.After.Snapshot.C
 // read counts the hosts of the after-snapshot that were read at all.
 func (p *pair) read() int { return p.After.Snapshot.Counts.Hosts - p.After.Snapshot.Counts.Failed }
 
-// Failures counts the steps that failed or are not confirmed.
+// Failures counts the steps that failed or are not confirmed, each once.
 func (p *pair) Failures() int {
 	if p.run == nil {
 		return 0
 	}
-	return len(p.run.Failures)
+	return p.run.sumFailures().Steps
 }
 
 func its(n int) string {
