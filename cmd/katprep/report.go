@@ -66,6 +66,9 @@ func (c *reportCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := a.sayIfSame(r); err != nil {
+		return err
+	}
 	if err := c.describe(a, r, meta); err != nil {
 		return err
 	}
