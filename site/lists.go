@@ -38,6 +38,7 @@ type indexPage struct {
 	Again        int
 	Governed     governed
 	Unknown      unknowns
+	Whole        int // hosts of the newest snapshot of which everything is known
 	Failures     int // of steps in the last maintenance that has a journal
 	FailuresIn   *pair
 	Forgotten    []string // VM snapshots that are too old
@@ -66,6 +67,17 @@ func (b *builder) unknowns() (u unknowns) {
 		u.Errata = max(u.Errata, b.m.head().Snapshot.Counts.ErrataUnknown)
 	}
 	return u
+}
+
+// whole counts the hosts of the newest snapshot that were read, and of which
+// errata, updates and packages are known.
+func (b *builder) whole() (n int) {
+	for _, h := range b.m.hosts {
+		if h.latest && h.status == katprep.Collected && h.errataKnown && h.updatesKnown && h.packagesKnown {
+			n++
+		}
+	}
+	return n
 }
 
 // Any reports whether something is not known.
@@ -116,7 +128,7 @@ func (b *builder) listPages(ctx context.Context) error {
 }
 
 func (b *builder) firstPage() error {
-	d := indexPage{base: b.base("index.html", "", "Overview", true), Policy: b.hasPolicy(), All: newCell(&b.gov.all), Matrix: b.gov.matrix(), Again: len(b.gov.again), Governed: b.governed(), Unknown: b.unknowns(), Forgotten: b.allForgotten(), Older: b.older}
+	d := indexPage{base: b.base("index.html", "", "Overview", true), Policy: b.hasPolicy(), All: newCell(&b.gov.all), Matrix: b.gov.matrix(), Again: len(b.gov.again), Governed: b.governed(), Unknown: b.unknowns(), Whole: b.whole(), Forgotten: b.allForgotten(), Older: b.older}
 	d.Chain.Known = b.chain.known
 	d.Chain.count(b.evidenceRows())
 	if len(b.m.snapshots) > 0 {

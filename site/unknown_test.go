@@ -71,6 +71,7 @@ func TestErrataOfUnreadHosts(t *testing.T) {
 	newest := m.Refs[len(m.Refs)-1].Commit
 	m.Hosts[newest] = append(m.Hosts[newest], without(state("d1", "deb01.example.com", "a"), katprep.AspectErrata), failed("d2", "sap77.example.com", "no route to host"))
 	all := 0
+	m.Refs[len(m.Refs)-1].Snapshot.Counts = katprep.Counts{Hosts: len(m.Hosts[newest]), Collected: len(m.Hosts[newest]) - 1, Failed: 1}
 	for _, s := range m.Hosts[newest] {
 		if s.Status == katprep.Failed || !s.Knows(katprep.AspectErrata) {
 			all++
@@ -96,6 +97,9 @@ func TestErrataOfUnreadHosts(t *testing.T) {
 		if text := read(t, out, "errata/"+filepath.Base(p)); !strings.Contains(text, want) && !strings.Contains(text, `Nothing can be said of <a href="../hosts/~errata-not-known.html">`) {
 			t.Errorf("%s passes over hosts whose errata are not known", filepath.Base(p))
 		}
+	}
+	if text, want := read(t, out, "index.html"), fmt.Sprintf(`<p class="big">%d <small>of %d hosts`, len(m.Hosts[newest])-all, len(m.Hosts[newest])); !strings.Contains(text, want) {
+		t.Errorf("the first page lacks %q", want)
 	}
 	list := read(t, out, "hosts/~errata-not-known.html")
 	if strings.Count(list, `<tr><th scope="row">`)+strings.Count(list, `<tr class="gap">`) != all || !strings.Contains(list, "deb01.example.com") || !strings.Contains(list, "sap77.example.com") {
