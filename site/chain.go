@@ -63,6 +63,7 @@ type Link struct {
 	Commit     katprep.CommitID
 	At         time.Time // when it was written, by the clock of what wrote it
 	By         string    // author, untrusted
+	RecordedBy string    // who wrote it in the author's name, untrusted; "" if the author did
 	Kind       string    // "snapshot", "plan", "journal", "decision", "policy"
 	Run        katprep.RunID
 	Stage      katprep.Stage // of a journal

@@ -263,3 +263,52 @@ func TestIncrementalByCommits(t *testing.T) {
 		}
 	}
 }
+
+// TestWorkAfterTheEnd: what was done after the after-snapshot is in none.
+func TestWorkAfterTheEnd(t *testing.T) {
+	const want = "The work went on after the after-snapshot (until 2026-11-20 01:00:00 UTC): its effect is in no snapshot of this run."
+	m := sample()
+	if page := text(read(t, build(t, m, site.Options{}), runPage)); strings.Contains(page, "The work went on") {
+		t.Error("work that ended in time is called late")
+	}
+	m = sample()
+	more := m.Records[0].Journal[0]
+	more.Seq, more.At, more.Stage, more.Event = 1000, at(20, 1), katprep.StageExecute, katprep.EventDone
+	m.Records[0].Journal = append(m.Records[0].Journal, more)
+	if page := text(read(t, build(t, m, site.Options{}), runPage)); !strings.Contains(page, want) {
+		t.Error("work after the after-snapshot is not told")
+	}
+	got, err := site.Remarks(t.Context(), chained(m, snapshotLink(1), snapshotLink(2), snapshotLink(3)), &m.Records[0], &m.Refs[2])
+	if err != nil || !slices.Contains(got, want) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestPlannedIsNotGoverned: a run that did nothing is neither good nor bad.
+func TestPlannedIsNotGoverned(t *testing.T) {
+	m := sample()
+	idle := m.Records[0]
+	idle.Plan.Run, idle.Journal, idle.Approval, idle.SignOff = "2026-11-idle", nil, nil, nil
+	was := text(read(t, build(t, sample(), site.Options{}), "index.html"))
+	m.Records = append(m.Records, idle)
+	page := text(read(t, build(t, m, site.Options{}), "index.html"))
+	if !strings.Contains(was, "1 of 1 maintenance approved") || !strings.Contains(was, "1 planned, not begun.") || !strings.Contains(page, "1 of 1 maintenance approved") || !strings.Contains(page, "2 planned, not begun.") {
+		_, is, _ := strings.Cut(page, "Governed?")
+		t.Error(is[:min(len(is), 200)])
+	}
+}
+
+// TestInTheNameOf: who is named as the author need not be who recorded it.
+func TestInTheNameOf(t *testing.T) {
+	m := sample()
+	l := approvalLink(m.Records[0].Approval, at(11, 12))
+	l.By, l.RecordedBy = "Big Boss", "root"
+	src := chained(m, snapshotLink(1), snapshotLink(2), l, stageLink(katprep.StagePrepare, at(11, 21)), snapshotLink(3), snapshotLink(4))
+	if page := text(read(t, build(t, src, site.Options{}), runPage)); !strings.Contains(page, "Recorded 2026-11-11 12:00:00 UTC in the name of Big Boss, by root in commit") {
+		t.Error("the page names only the one who was named")
+	}
+	got, err := site.Remarks(t.Context(), src, &m.Records[0], &m.Refs[2])
+	if err != nil || len(got) == 0 || !strings.Contains(got[0], "The approval was recorded in the name of Big Boss, by root (commit ") {
+		t.Errorf("%q, %v", got, err)
+	}
+}

@@ -49,12 +49,12 @@ func began(r *katprep.RunRecord) time.Time {
 }
 
 // worked is when the last step that changes hosts was begun, or ended; zero if
-// none was.
+// none was. It is as precise as decisions and snapshots are.
 func worked(r *katprep.RunRecord) time.Time {
 	for _, e := range slices.Backward(r.Journal) {
 		change := e.Stage == katprep.StagePrepare || e.Stage == katprep.StageExecute || e.Stage == katprep.StageRevert
 		if change && e.Event != katprep.EventNote && e.Event != katprep.EventSkipped {
-			return e.At
+			return e.At.Truncate(time.Second)
 		}
 	}
 	return time.Time{}
@@ -170,7 +170,7 @@ func (b *builder) notInForce(d *decided, force, last *Link, start time.Time) {
 	switch {
 	case force != nil && force != last:
 		d.Notes = append(d.Notes, inForce(force))
-	case force == nil && !start.IsZero() && !d.At.After(start):
+	case force == nil && d.At.Before(start.Truncate(time.Second)):
 		d.dated = true
 		when := "recorded on " + render.Seconds(last.At) + " (commit " + last.Commit.Short() + "), after the start."
 		if !last.At.After(start) {
@@ -357,6 +357,8 @@ func Remarks(ctx context.Context, src Chain, rec *katprep.RunRecord, after *katp
 		return nil, err
 	}
 	var out []string
+	out = append(out, inTheName("approval", b.approvalOf(rec).Link)...)
+	out = append(out, inTheName("sign-off", b.signOffOf(&pair{Run: rec.Plan.Run, Record: rec, After: after}).Link)...)
 	switch d := b.approvalOf(rec); {
 	case d.State == approvalLate:
 		out = append(append(out, "No approval was in force before the start."), d.Notes...)
@@ -371,6 +373,15 @@ func Remarks(ctx context.Context, src Chain, rec *katprep.RunRecord, after *katp
 		out = append(append(out, "The sign-off is not of this result."), d.Notes...)
 	}
 	return append(out, afterwards(worked(rec), after)...), nil
+}
+
+// inTheName says that another recorded a decision than who is said to have
+// made it.
+func inTheName(what string, l *Link) []string {
+	if l == nil || l.RecordedBy == "" {
+		return nil
+	}
+	return []string{"The " + what + " was recorded in the name of " + orNobody(l.By) + ", by " + orNobody(l.RecordedBy) + " (commit " + l.Commit.Short() + ")."}
 }
 
 // afterwards says that work was done after the after-snapshot.

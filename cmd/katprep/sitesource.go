@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"iter"
+	"strings"
 
 	"github.com/stdevel/katprep"
 	"github.com/stdevel/katprep/internal/archive"
@@ -130,7 +131,7 @@ func (s siteSource) Links(ctx context.Context) iter.Seq2[site.Link, error] {
 	return func(yield func(site.Link, error) bool) {
 		for l, err := range s.arc.Chain(ctx) {
 			out := site.Link{
-				Commit: l.ID, At: l.Written, By: l.Author.Name, Kind: string(l.Kind), Run: l.Run(), Stage: l.Stage(), Subject: l.Subject,
+				Commit: l.ID, At: l.Written, By: l.Author.Name, RecordedBy: recordedBy(l.Commit), Kind: string(l.Kind), Run: l.Run(), Stage: l.Stage(), Subject: l.Subject,
 				Signature: siteSignature(l.Signature), Approval: l.Approval, SignOff: l.SignOff, Exceptions: l.Exceptions, HasPolicy: l.HasPolicy,
 			}
 			if !yield(out, err) || err != nil {
@@ -138,6 +139,19 @@ func (s siteSource) Links(ctx context.Context) iter.Seq2[site.Link, error] {
 			}
 		}
 	}
+}
+
+// recordedBy is who recorded a commit in its author's name: the program says
+// so of its user, and git names whoever called it. Empty if that is the author.
+func recordedBy(c archive.Commit) string {
+	name := c.Committer.Name
+	if strings.HasPrefix(name, "katprep ") {
+		_, name, _ = strings.Cut(name, " run by ")
+	}
+	if name == c.Author.Name {
+		return ""
+	}
+	return name
 }
 
 // siteSignature is a signature in the words of package site.

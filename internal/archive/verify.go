@@ -374,7 +374,7 @@ func (v *verifier) clock(h object.Hash, c *object.Commit) {
 	}
 	for _, p := range c.Parents {
 		if pc := v.commit[p]; pc != nil && c.Committer.When.Before(pc.Committer.When.Add(-tolerance)) {
-			v.warn(h, "", "it is dated before its parent: a clock was wrong")
+			v.warn(h, "", "it is dated before its parent: a clock was wrong, or it was dated back")
 		}
 	}
 }

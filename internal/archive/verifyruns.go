@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/stdevel/katprep"
@@ -36,6 +37,9 @@ func (v *verifier) claims(h object.Hash, c *object.Commit, kind Kind, before, no
 			v.plan(h, c, run, path, data)
 		} else {
 			v.decision(h, c, run, path, data)
+			if file == approvalFile {
+				v.late(h, path, data, before.Hash, folder)
+			}
 		}
 	}
 }
@@ -65,6 +69,36 @@ func (v *verifier) decision(h object.Hash, c *object.Commit, run katprep.RunID, 
 		v.find(h, path, "it is backdated: it says %s, but was recorded at %s", d.At.UTC().Format(time.RFC3339), at.Format(time.RFC3339))
 	case d.At.After(at.Add(tolerance)):
 		v.find(h, path, "it says %s, but was recorded at %s already", d.At.UTC().Format(time.RFC3339), at.Format(time.RFC3339))
+	}
+}
+
+// late finds an approval that says it is older than the start of its run, when
+// the work was in the archive before it: dates can be written at will, the
+// order of commits cannot.
+func (v *verifier) late(h object.Hash, path string, data []byte, before object.Hash, folder string) {
+	var d katprep.Decision
+	journal, there, err := v.entryIn(before, folder, journalFile)
+	if err != nil || !there || canon.Decode(data, &d) != nil {
+		return
+	}
+	text, err := v.a.read(v.ctx, journal.Hash, object.BlobKind)
+	if err != nil {
+		return // found as a file
+	}
+	for line := range bytes.Lines(text) {
+		var e katprep.Entry
+		if canon.Decode(line, &e) != nil {
+			return // found as a file
+		}
+		work := e.Stage == katprep.StagePrepare || e.Stage == katprep.StageExecute
+		if !work || e.Event == katprep.EventNote || e.Event == katprep.EventSkipped {
+			continue
+		}
+		if d.At.Before(e.At.Truncate(time.Second)) { // as precise as decisions are
+			v.find(h, path, "it says %s, before the start of the run at %s, but was recorded after it by the order of commits: a clock was wrong, or it was dated back",
+				d.At.UTC().Format(time.RFC3339), e.At.UTC().Format(time.RFC3339))
+		}
+		return
 	}
 }
 

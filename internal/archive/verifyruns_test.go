@@ -26,6 +26,22 @@ func TestVerifyClaims(t *testing.T) {
 			_, err := a.PutApproval(t.Context(), d)
 			return err
 		}},
+		{"approval after the work, dated before it", "approval.json: it says", true, func(t *testing.T, a *Archive, d katprep.Decision) error {
+			work := katprep.Entry{Seq: 3, At: d.At.Add(2 * time.Second), Host: "h1.example.com", Stage: katprep.StageExecute, Event: katprep.EventIntent}
+			if _, err := a.PutJournal(t.Context(), "p1", katprep.StageCleanup, []katprep.Entry{work}); err != nil {
+				return err
+			}
+			_, err := a.PutApproval(t.Context(), d)
+			return err
+		}},
+		{"approval after the work, and it says so", "", false, func(t *testing.T, a *Archive, d katprep.Decision) error {
+			work := katprep.Entry{Seq: 3, At: d.At.Add(-time.Second), Host: "h1.example.com", Stage: katprep.StageExecute, Event: katprep.EventIntent}
+			if _, err := a.PutJournal(t.Context(), "p1", katprep.StageCleanup, []katprep.Entry{work}); err != nil {
+				return err
+			}
+			_, err := a.PutApproval(t.Context(), d)
+			return err
+		}},
 		{"sign-off of tomorrow", "signoff.json: it says", true, func(t *testing.T, a *Archive, d katprep.Decision) error {
 			d.At = d.At.Add(24 * time.Hour)
 			_, err := a.PutSignOff(t.Context(), d)
