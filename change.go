@@ -188,6 +188,7 @@ type Report struct {
 	After   SnapshotRef       `json:"after"`
 	Run     *RunRecord        `json:"run,omitempty"`
 	Remarks []string          `json:"remarks,omitempty"` // what the order of commits says against the run's decisions, in sentences
+	Named   []string          `json:"named,omitempty"`   // decisions recorded in another's name, in sentences: that is nothing against them
 	Totals  Totals            `json:"totals"`
 	Hosts   []HostChange      `json:"hosts"`            // sorted by name, source, ID
 	Errata  []Erratum         `json:"errata,omitempty"` // those that Hosts mention, sorted by ID

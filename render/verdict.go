@@ -84,9 +84,10 @@ func (d *Data) Verdict() []string {
 	return append(out, d.remarks()...)
 }
 
-// remarks says what the order of commits says against decisions.
+// remarks says what the order of commits says against decisions, and in whose
+// name others recorded them.
 func (d *Data) remarks() (out []string) {
-	for _, s := range d.Remarks {
+	for _, s := range slices.Concat(d.Remarks, d.Named) {
 		out = append(out, Line(s))
 	}
 	return out

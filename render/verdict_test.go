@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +60,11 @@ func TestVerdictTellsOfWhatIsNotComplete(t *testing.T) {
 	}
 	if d := newData(clean(), nil, Options{}); d.Bad() || !strings.Contains(strings.Join(d.Verdict(), "\n"), "No errata on any host in either snapshot.") {
 		t.Errorf("a clean report is bad %v: %q", d.Bad(), d.Verdict())
+	}
+	named := clean()
+	named.Named = []string{"The approval was recorded in the name of CI, by root (commit 1a2b3c)."}
+	if d := newData(named, nil, Options{}); d.Bad() || !slices.Contains(d.Verdict(), named.Named[0]) {
+		t.Errorf("a decision in another's name is bad %v: %q", d.Bad(), d.Verdict())
 	}
 	for name, c := range map[string]struct {
 		change func(r *katprep.Report)

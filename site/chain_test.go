@@ -213,11 +213,11 @@ func TestRemarks(t *testing.T) {
 	rec := &m.Records[0]
 	after := &m.Refs[2]
 	good := chained(m, snapshotLink(1), snapshotLink(2), approvalLink(rec.Approval, at(11, 12)), stageLink(katprep.StagePrepare, at(11, 21)), snapshotLink(3))
-	if got, err := site.Remarks(t.Context(), good, rec, after); err != nil || len(got) != 0 {
+	if got, _, err := site.Remarks(t.Context(), good, rec, after); err != nil || len(got) != 0 {
 		t.Errorf("%q, %v", got, err)
 	}
 	late := chained(m, snapshotLink(1), snapshotLink(2), stageLink(katprep.StagePrepare, at(11, 21)), approvalLink(rec.Approval, at(12, 9)), snapshotLink(3))
-	got, err := site.Remarks(t.Context(), late, rec, after)
+	got, _, err := site.Remarks(t.Context(), late, rec, after)
 	if err != nil || len(got) < 2 || got[0] != "No approval was in force before the start." || !strings.Contains(got[len(got)-1], "but it was recorded on 2026-11-12 09:00:00 UTC") {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -278,7 +278,7 @@ func TestWorkAfterTheEnd(t *testing.T) {
 	if page := text(read(t, build(t, m, site.Options{}), runPage)); !strings.Contains(page, want) {
 		t.Error("work after the after-snapshot is not told")
 	}
-	got, err := site.Remarks(t.Context(), chained(m, snapshotLink(1), snapshotLink(2), snapshotLink(3)), &m.Records[0], &m.Refs[2])
+	got, _, err := site.Remarks(t.Context(), chained(m, snapshotLink(1), snapshotLink(2), snapshotLink(3)), &m.Records[0], &m.Refs[2])
 	if err != nil || !slices.Contains(got, want) {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -307,8 +307,8 @@ func TestInTheNameOf(t *testing.T) {
 	if page := text(read(t, build(t, src, site.Options{}), runPage)); !strings.Contains(page, "Recorded 2026-11-11 12:00:00 UTC in the name of Big Boss, by root in commit") {
 		t.Error("the page names only the one who was named")
 	}
-	got, err := site.Remarks(t.Context(), src, &m.Records[0], &m.Refs[2])
-	if err != nil || len(got) == 0 || !strings.Contains(got[0], "The approval was recorded in the name of Big Boss, by root (commit ") {
+	against, got, err := site.Remarks(t.Context(), src, &m.Records[0], &m.Refs[2])
+	if err != nil || len(against) != 0 || len(got) == 0 || !strings.Contains(got[0], "The approval was recorded in the name of Big Boss, by root (commit ") {
 		t.Errorf("%q, %v", got, err)
 	}
 }

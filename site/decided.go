@@ -348,17 +348,16 @@ func (b *builder) inTime(x *katprep.Exception, p *pair) bool {
 }
 
 // Remarks says in sentences what the order of commits says against the
-// decisions on a run; nothing if there is nothing to say. after is the
+// decisions on a run, and which of them were recorded in another's name, as a
+// pipeline does; nothing if there is nothing to say. after is the
 // after-snapshot, nil if there is none.
-func Remarks(ctx context.Context, src Chain, rec *katprep.RunRecord, after *katprep.SnapshotRef) ([]string, error) {
+func Remarks(ctx context.Context, src Chain, rec *katprep.RunRecord, after *katprep.SnapshotRef) (out, named []string, err error) {
 	b := &builder{chain: newChain(), m: newModel()}
 	b.m.noted[rec.Plan.Run] = noted{began: began(rec), worked: worked(rec)}
 	if err := b.chain.load(ctx, src); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []string
-	out = append(out, inTheName("approval", b.approvalOf(rec).Link)...)
-	out = append(out, inTheName("sign-off", b.signOffOf(&pair{Run: rec.Plan.Run, Record: rec, After: after}).Link)...)
+	named = append(inTheName("approval", b.approvalOf(rec).Link), inTheName("sign-off", b.signOffOf(&pair{Run: rec.Plan.Run, Record: rec, After: after}).Link)...)
 	switch d := b.approvalOf(rec); {
 	case d.State == approvalLate:
 		out = append(append(out, "No approval was in force before the start."), d.Notes...)
@@ -372,7 +371,7 @@ func Remarks(ctx context.Context, src Chain, rec *katprep.RunRecord, after *katp
 	if d := b.signOffOf(&pair{Run: rec.Plan.Run, Record: rec, After: after}); d.Decision != nil && !d.Good && !d.Rejected() {
 		out = append(append(out, "The sign-off is not of this result."), d.Notes...)
 	}
-	return append(out, afterwards(worked(rec), after)...), nil
+	return append(out, afterwards(worked(rec), after)...), named, nil
 }
 
 // inTheName says that another recorded a decision than who is said to have

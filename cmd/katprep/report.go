@@ -271,7 +271,7 @@ func attachRun(a *app, r *katprep.Report) error {
 	// A plan may have been made from a snapshot that has no tag of the run.
 	if r.Before.Snapshot.Run == run || rec.Plan.Before == r.Before.Commit {
 		r.Run = &rec
-		r.Remarks, err = site.Remarks(a.ctx, newSiteSource(arc), &rec, &r.After)
+		r.Remarks, r.Named, err = site.Remarks(a.ctx, newSiteSource(arc), &rec, &r.After)
 	}
 	return err
 }
